@@ -1,0 +1,146 @@
+use serde::{Deserialize, Serialize};
+
+use crate::domain::change::Permission;
+
+/// Something that a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Command {
+    /// List the commands that the asker may use.
+    Help,
+    /// Refresh the sticky comment and link it.
+    Status,
+    /// Create or update now.
+    Deploy {
+        /// Run every step, finished or not.
+        no_cache: bool,
+        /// Run again from this step on.
+        from: Option<String>,
+    },
+    /// Put a service's data back to its seed. `None`: the service called `db`, or the only one that can be reset.
+    Reset {
+        /// The service.
+        service: Option<String>,
+    },
+    /// Tear down, and stay down until `deploy`.
+    Destroy,
+}
+
+/// One row of the command table.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandHelp {
+    /// The verb.
+    pub verb: &'static str,
+    /// Other words for it.
+    pub aliases: &'static [&'static str],
+    /// How it is written, without the `/preview`.
+    pub usage: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Least right.
+    pub needs: Permission,
+    /// Whether the author of a same-repository change may use it without that right.
+    pub author_may: bool,
+}
+
+impl CommandHelp {
+    /// Whether somebody with this right, author of the same-repository change or not, may use it.
+    #[must_use]
+    pub fn allows(&self, permission: Permission, is_author: bool) -> bool {
+        permission >= self.needs || (self.author_may && is_author)
+    }
+}
+
+const HELP: CommandHelp = CommandHelp {
+    verb: "help",
+    aliases: &[],
+    usage: "help",
+    meaning: "list the commands that you may use",
+    needs: Permission::Read,
+    author_may: true,
+};
+
+const STATUS: CommandHelp = CommandHelp {
+    verb: "status",
+    aliases: &[],
+    usage: "status",
+    meaning: "bring the preview's comment up to date",
+    needs: Permission::Read,
+    author_may: true,
+};
+
+const DEPLOY: CommandHelp = CommandHelp {
+    verb: "deploy",
+    aliases: &["up", "redeploy", "rebuild"],
+    usage: "deploy [--no-cache] [--from <step>]",
+    meaning: "create the preview or bring it to the newest commit; `rebuild` is `deploy --no-cache`",
+    needs: Permission::Write,
+    author_may: true,
+};
+
+const RESET: CommandHelp = CommandHelp {
+    verb: "reset",
+    aliases: &[],
+    usage: "reset [<service>]",
+    meaning: "put a service's data back to its seed",
+    needs: Permission::Write,
+    author_may: true,
+};
+
+const DESTROY: CommandHelp = CommandHelp {
+    verb: "destroy",
+    aliases: &["down"],
+    usage: "destroy",
+    meaning: "tear the preview down; it stays down until `deploy`",
+    needs: Permission::Write,
+    author_may: true,
+};
+
+/// The command table, in the order of the help.
+pub const COMMANDS: &[CommandHelp] = &[HELP, STATUS, DEPLOY, RESET, DESTROY];
+
+impl Command {
+    /// Its row in the table.
+    #[must_use]
+    pub fn help(&self) -> &'static CommandHelp {
+        match self {
+            Self::Help => &HELP,
+            Self::Status => &STATUS,
+            Self::Deploy { .. } => &DEPLOY,
+            Self::Reset { .. } => &RESET,
+            Self::Destroy => &DESTROY,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_reached_by_exactly_one_command_and_no_word_means_two_things() {
+        let commands = [
+            Command::Help,
+            Command::Status,
+            Command::Deploy { no_cache: false, from: None },
+            Command::Reset { service: None },
+            Command::Destroy,
+        ];
+        let reached: Vec<_> = commands.iter().map(|command| command.help().verb).collect();
+        let rows: Vec<_> = COMMANDS.iter().map(|row| row.verb).collect();
+        assert_eq!(reached, rows);
+        let mut words: Vec<_> = COMMANDS.iter().flat_map(|row| row.aliases.iter().chain([&row.verb])).collect();
+        words.sort_unstable();
+        let all = words.len();
+        words.dedup();
+        assert_eq!(words.len(), all);
+    }
+
+    #[test]
+    fn the_author_of_a_same_repository_change_needs_no_right_of_their_own() {
+        assert!(DEPLOY.allows(Permission::Write, false));
+        assert!(DEPLOY.allows(Permission::Read, true));
+        assert!(!DEPLOY.allows(Permission::Triage, false));
+        assert!(!HELP.allows(Permission::None, false));
+    }
+}

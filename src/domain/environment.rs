@@ -1,0 +1,378 @@
+//! The environment as the bot keeps it: what it should be, who said so, and the counters that order changes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::change::{ChangeNumber, ChangeRef, ForgeKind, NameError, Sha};
+use super::entry::EnvironmentEntry;
+
+/// An environment's name: safe as a folder, a compose project part and a DNS label.
+///
+/// Lower-case letters, digits, `-`, `_` and `.`, at most 63, starting with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EnvName(String);
+
+impl EnvName {
+    /// `pr-42` on GitHub, `mr-42` on GitLab.
+    #[must_use]
+    pub fn of_change(forge: ForgeKind, number: ChangeNumber) -> Self {
+        Self(format!("{}-{number}", forge.environment_prefix()))
+    }
+
+    /// The name's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_plain_name(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= 63
+        && text.bytes().all(legal)
+        && text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+impl FromStr for EnvName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if is_plain_name(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::new(
+                "environment name",
+                text,
+                "it must be 1 to 63 of a-z 0-9 - _ . and start with a letter or digit",
+            ))
+        }
+    }
+}
+
+impl TryFrom<String> for EnvName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<EnvName> for String {
+    fn from(name: EnvName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for EnvName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The short, unique name that the bot gives a project; same alphabet as [`EnvName`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Slug(String);
+
+impl Slug {
+    /// A slug made from any text: illegal characters become `-`; cut to 40; `project` when nothing is left.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let mut slug = String::new();
+        for c in text.chars().flat_map(char::to_lowercase) {
+            let legal = c.is_ascii_lowercase() || c.is_ascii_digit();
+            if legal {
+                slug.push(c);
+            } else if !slug.is_empty() && !slug.ends_with('-') {
+                slug.push('-');
+            }
+            if slug.len() >= 40 {
+                break;
+            }
+        }
+        let slug = slug.trim_end_matches('-');
+        Self(if slug.is_empty() { "project".to_owned() } else { slug.to_owned() })
+    }
+
+    /// The same slug with a suffix that makes it unique.
+    #[must_use]
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self(format!("{}-{suffix}", self.0))
+    }
+
+    /// The slug's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Slug {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if is_plain_name(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::new("project", text, "it must be 1 to 63 of a-z 0-9 - _ ."))
+        }
+    }
+}
+
+impl TryFrom<String> for Slug {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Slug> for String {
+    fn from(slug: Slug) -> Self {
+        slug.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Row id of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProjectId(pub i64);
+
+/// Row id of an environment; stays the same over all its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EnvironmentId(pub i64);
+
+/// The id of one life of an environment: made when it is wanted, gone when it is destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LifeId(pub uuid::Uuid);
+
+impl fmt::Display for LifeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// A repository that previews are made of, as the bot knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Row id.
+    pub id: ProjectId,
+    /// The bot's own unique short name for it.
+    pub slug: Slug,
+    /// The repository behind it.
+    pub repository: super::change::Repository,
+}
+
+/// What an environment should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Desired {
+    /// It should run this commit.
+    Running {
+        /// The commit.
+        commit: Sha,
+    },
+    /// It should be kept, but not run.
+    Stopped,
+    /// It should not exist.
+    Absent,
+}
+
+impl Desired {
+    /// The word in tables: `running`, `stopped`, `absent`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Running { .. } => "running",
+            Self::Stopped => "stopped",
+            Self::Absent => "absent",
+        }
+    }
+
+    /// The wanted commit, where one is wanted.
+    #[must_use]
+    pub const fn commit(&self) -> Option<&Sha> {
+        match self {
+            Self::Running { commit } => Some(commit),
+            Self::Stopped | Self::Absent => None,
+        }
+    }
+}
+
+/// Why desired is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The change is open and the policy wants a preview.
+    Change,
+    /// A person asked for it with a command or a button.
+    Command,
+    /// The change was merged.
+    Merged,
+    /// The change was closed.
+    Closed,
+    /// The policy says that this change gets no preview.
+    Policy,
+    /// Trust must be given first.
+    Untrusted,
+    /// It lived its time.
+    Expired,
+    /// The project is no longer ours to preview.
+    Removed,
+}
+
+impl Cause {
+    /// The word in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Command => "command",
+            Self::Merged => "merged",
+            Self::Closed => "closed",
+            Self::Policy => "policy",
+            Self::Untrusted => "untrusted",
+            Self::Expired => "expired",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl FromStr for Cause {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        serde_json::from_value(serde_json::Value::String(text.to_owned()))
+            .map_err(|_| NameError::new("cause", text, "it is not a known cause"))
+    }
+}
+
+/// How a job of an environment failed, as the report shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The failing step, `deploy` when none had begun.
+    pub step: String,
+    /// One sentence: what failed and what to do.
+    pub message: String,
+    /// The hook's exit code, where a hook ended with one.
+    pub exit_code: Option<i32>,
+    /// The last lines of the step's output, redacted, at most 15.
+    pub log_tail: Vec<String>,
+    /// Path and line in the repository that are at fault, for an annotation.
+    pub annotation: Option<Annotation>,
+    /// What was left behind, where the failure is an incomplete destroy.
+    #[serde(default)]
+    pub left_behind: Vec<String>,
+}
+
+/// A place in the repository that a check points at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// Path from the repository's root.
+    pub path: String,
+    /// Line, counted from 1.
+    pub line: u64,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// One environment, with all that the bot knows of it. It survives the entry's removal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Row id.
+    pub id: EnvironmentId,
+    /// The project it belongs to.
+    pub project: Project,
+    /// Its name, `pr-42`.
+    pub name: EnvName,
+    /// The present life; a new one begins when it is wanted again after having been destroyed.
+    pub life: LifeId,
+    /// The number of the change that it shows.
+    pub number: ChangeNumber,
+    /// The change as it was last read; `None` before the first read.
+    pub change: Option<super::change::Change>,
+    /// What it should be.
+    pub desired: Desired,
+    /// Why.
+    pub cause: Cause,
+    /// Who said so: a login; `None` when nobody in particular did.
+    pub actor: Option<String>,
+    /// Whether a person's choice holds against pushes until somebody says `deploy`.
+    pub sticky: bool,
+    /// The sentence that explains desired, for reports and `explain`.
+    pub reason: String,
+    /// Raised whenever desired changes.
+    pub generation: i64,
+    /// Raised whenever a worker claims a job of this environment.
+    pub epoch: i64,
+    /// Raised with every write of this row; a write that names an older one fails.
+    pub revision: i64,
+    /// Pushes that cancelled a running deploy since one last ended by itself.
+    pub push_cancellations: i64,
+    /// The core's entry, while something of the environment exists.
+    pub entry: Option<EnvironmentEntry>,
+    /// The commit that is published now (readiness was probed); `None` when nothing is.
+    pub published: Option<Sha>,
+    /// Set while the newest deploy or destroy stands as failed.
+    pub failure: Option<Failure>,
+    /// Published URLs by service, in the order to show them.
+    pub urls: Vec<(String, String)>,
+    /// When the data was last seeded or reset, ms since the epoch.
+    pub seeded_at: Option<i64>,
+    /// When `/preview reset` last ended well, ms since the epoch.
+    pub reset_at: Option<i64>,
+    /// Milliseconds that the last deploy took.
+    pub deploy_ms: Option<i64>,
+    /// When it will be destroyed for age, ms since the epoch.
+    pub expires_at: Option<i64>,
+    /// When this life began, ms since the epoch.
+    pub created_at: i64,
+    /// When the row last changed, ms since the epoch.
+    pub updated_at: i64,
+    /// When the last life was destroyed wholly, ms since the epoch.
+    pub destroyed_at: Option<i64>,
+    /// Host it is placed on; `None` before placement.
+    pub host: Option<String>,
+}
+
+impl Environment {
+    /// The change that this environment shows.
+    #[must_use]
+    pub fn change_ref(&self) -> ChangeRef {
+        ChangeRef { repository: self.project.repository.clone(), number: self.number }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain() {
+        assert_eq!(EnvName::of_change(ForgeKind::Gitlab, ChangeNumber(7)).as_str(), "mr-7");
+        for bad in ["", "-a", ".a", "A", "a/b", "a b", "$(x)", "a\n", &"a".repeat(64)] {
+            assert!(bad.parse::<EnvName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn slugs_are_made_from_anything() {
+        for (text, slug) in
+            [("Shop", "shop"), ("../x y", "x-y"), ("é", "project"), ("", "project"), ("a--b", "a-b")]
+        {
+            assert_eq!(Slug::from_text(text).as_str(), slug);
+        }
+        assert!(Slug::from_text(&"x/".repeat(100)).as_str().parse::<Slug>().is_ok());
+    }
+}

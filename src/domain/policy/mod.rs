@@ -1,0 +1,14 @@
+//! What should happen to an environment, and why: pure, tested by the tables in `fixtures/policy/` (design §5, §8).
+
+mod decide;
+mod obey;
+mod refusal;
+mod reset;
+mod situation;
+#[cfg(test)]
+mod tests;
+
+pub use decide::decide;
+pub use obey::obey;
+pub use refusal::NO_PLACE;
+pub use situation::{Order, Placement, ProjectPolicy, Situation};

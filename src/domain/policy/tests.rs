@@ -1,0 +1,318 @@
+//! Runs the tables in `fixtures/policy/`: a row is a situation and what must follow from it.
+
+use serde::Deserialize;
+
+use super::*;
+use crate::domain::change::{Account, Base, Head, Repository, RepositoryId};
+use crate::domain::change::{Change, ChangeNumber, ChangeRef, ChangeState, ForgeKind, Permission, Sha};
+use crate::domain::command::parse;
+use crate::domain::decision::Decision;
+use crate::domain::entry::EnvironmentEntry;
+use crate::domain::environment::{
+    Cause, Desired, Environment, EnvironmentId, Failure, LifeId, Project, ProjectId, Slug,
+};
+use crate::domain::event::{CommentRef, EventKind};
+use crate::domain::job::Work;
+use crate::domain::project::PreviewPolicy;
+use crate::domain::project::policy::{Drafts, Trigger};
+
+const COMMENT: u64 = 900;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    event: Option<String>,
+    command: Option<String>,
+    #[serde(default)]
+    change: ChangeRow,
+    #[serde(default)]
+    policy: String,
+    #[serde(default)]
+    placement: String,
+    author_permission: Option<Permission>,
+    #[serde(default)]
+    sender: SenderRow,
+    environment: Option<EnvironmentRow>,
+    #[serde(default)]
+    active: bool,
+    #[serde(default)]
+    resettable: Vec<String>,
+    expect: Expected,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ChangeRow {
+    state: Option<ChangeState>,
+    draft: bool,
+    labels: Vec<String>,
+    from: String,
+    by_bot: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct SenderRow {
+    author: bool,
+    bot: bool,
+    permission: Option<Permission>,
+    denied_before: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct EnvironmentRow {
+    desired: String,
+    cause: Option<Cause>,
+    sticky: bool,
+    reason: String,
+    entry: bool,
+    published: String,
+    failed: bool,
+    known_head: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    /// `head`, `absent`, or nothing.
+    desired: Option<String>,
+    cause: Option<Cause>,
+    #[serde(default)]
+    sticky: bool,
+    #[serde(default)]
+    work: Vec<String>,
+    reaction: Option<String>,
+    reply: Option<String>,
+    reason: String,
+}
+
+fn sha(word: &str) -> Option<Sha> {
+    let digit = match word {
+        "head" => "b",
+        "old" => "a",
+        _ => return None,
+    };
+    Some(digit.repeat(40).parse().unwrap())
+}
+
+fn account(login: &str, id: u64, is_bot: bool) -> Account {
+    Account { login: login.to_owned(), id, is_bot }
+}
+
+fn change_ref() -> ChangeRef {
+    let name = "acme/shop".parse().unwrap();
+    let repository = Repository { forge: ForgeKind::Github, id: RepositoryId(5001), name, installation: Some(1) };
+    ChangeRef { repository, number: ChangeNumber(42) }
+}
+
+fn change(row: &ChangeRow, head: &str) -> Change {
+    let repository = match row.from.as_str() {
+        "" => Some(RepositoryId(5001)),
+        "fork" => Some(RepositoryId(6002)),
+        "nowhere" => None,
+        other => panic!("a change from {other:?}"),
+    };
+    Change {
+        number: ChangeNumber(42),
+        title: "A title".to_owned(),
+        author: account("ada", 7, row.by_bot),
+        state: row.state.unwrap_or(ChangeState::Open),
+        draft: row.draft,
+        labels: row.labels.clone(),
+        head: Head { sha: sha(head).unwrap(), branch: "topic".to_owned(), repository },
+        base: Base { sha: "c".repeat(40).parse().unwrap(), branch: "main".to_owned() },
+    }
+}
+
+fn environment(row: &EnvironmentRow) -> Environment {
+    let desired = match row.desired.as_str() {
+        "absent" => Desired::Absent,
+        "stopped" => Desired::Stopped,
+        commit => Desired::Running { commit: sha(commit).unwrap() },
+    };
+    let failure = Failure {
+        step: "seed_db".to_owned(),
+        message: "no".to_owned(),
+        exit_code: Some(3),
+        log_tail: Vec::new(),
+        annotation: None,
+        left_behind: Vec::new(),
+    };
+    let known_head = if row.known_head.is_empty() { "old" } else { &row.known_head };
+    Environment {
+        id: EnvironmentId(1),
+        project: Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository: change_ref().repository },
+        name: change_ref().environment_name(),
+        life: LifeId(uuid::Uuid::nil()),
+        number: ChangeNumber(42),
+        change: Some(change(&ChangeRow::default(), known_head)),
+        desired,
+        cause: row.cause.unwrap_or(Cause::Change),
+        actor: row.sticky.then(|| "grace".to_owned()),
+        sticky: row.sticky,
+        reason: row.reason.clone(),
+        generation: 1,
+        epoch: 1,
+        revision: 1,
+        push_cancellations: 0,
+        entry: row.entry.then(EnvironmentEntry::default),
+        published: sha(&row.published),
+        failure: row.failed.then_some(failure),
+        urls: Vec::new(),
+        seeded_at: None,
+        reset_at: None,
+        deploy_ms: None,
+        expires_at: None,
+        created_at: 0,
+        updated_at: 0,
+        destroyed_at: None,
+        host: None,
+    }
+}
+
+fn policy(word: &str) -> ProjectPolicy {
+    let mut policy = PreviewPolicy::default();
+    match word {
+        "" => {}
+        "missing" => return ProjectPolicy::Missing,
+        "unreadable" => return ProjectPolicy::Unreadable,
+        "skip drafts" => policy.drafts = Drafts::Skip,
+        "label" => policy.trigger = Trigger::Label,
+        "command" => policy.trigger = Trigger::Command,
+        other => panic!("policy {other:?}"),
+    }
+    ProjectPolicy::Known(policy)
+}
+
+fn event(word: &str) -> EventKind {
+    match word {
+        "opened" => EventKind::Opened,
+        "reopened" => EventKind::Reopened,
+        "pushed" => EventKind::Pushed,
+        "ready" => EventKind::ReadyForReview,
+        "drafted" => EventKind::ConvertedToDraft,
+        "edited" => EventKind::Edited,
+        "closed" => EventKind::Closed,
+        "commented" => EventKind::Commented { comment: CommentRef { id: COMMENT } },
+        "rerequested" => EventKind::CheckRerequested { sha: sha("head").unwrap() },
+        "rerequested old" => EventKind::CheckRerequested { sha: sha("old").unwrap() },
+        other => panic!("event {other:?}"),
+    }
+}
+
+fn conclude(row: &Row) -> Decision {
+    let (change_ref, change, policy) = (change_ref(), change(&row.change, "head"), policy(&row.policy));
+    let environment = row.environment.as_ref().map(environment);
+    let placement = match row.placement.as_str() {
+        "" => Placement::Local,
+        _ => Placement::Nowhere("set mode = \"local\" for this project".to_owned()),
+    };
+    let situation = Situation {
+        change_ref: &change_ref,
+        change: &change,
+        policy: &policy,
+        author_permission: row.author_permission.unwrap_or(Permission::Write),
+        environment: environment.as_ref(),
+        active: row.active,
+        placement: &placement,
+        resettable: &row.resettable,
+    };
+    let Some(command) = &row.command else { return decide(&event(row.event.as_ref().unwrap()), &situation) };
+    let sender = if row.sender.author { account("ada", 7, false) } else { account("grace", 8, row.sender.bot) };
+    let order = Order {
+        command: parse(&format!("/preview {command}"), "previewbot").remove(0),
+        comment: COMMENT,
+        sender: &sender,
+        permission: row.sender.permission.unwrap_or(Permission::Write),
+        index: 0,
+        denied_before: row.sender.denied_before,
+    };
+    obey(&order, &situation)
+}
+
+fn work_words(work: &[Work]) -> Vec<String> {
+    let told = |work: &Work| match work {
+        Work::Deploy { no_cache, from } => {
+            let cache = if *no_cache { " no-cache" } else { "" };
+            format!("deploy{cache}{}", from.as_ref().map(|step| format!(" from {step}")).unwrap_or_default())
+        }
+        Work::Reset { service, .. } => format!("reset {service}"),
+        other => other.kind().to_owned(),
+    };
+    work.iter().map(told).collect()
+}
+
+fn check(row: &Row) {
+    let (name, expect, decision) = (&row.name, &row.expect, conclude(row));
+    let desired = decision.desired.as_ref().map(|change| match &change.desired {
+        Desired::Running { commit } if Some(commit) == sha("head").as_ref() => "head",
+        other => other.as_str(),
+    });
+    assert_eq!(desired, expect.desired.as_deref(), "{name}: desired in {decision:?}");
+    if let Some(cause) = expect.cause {
+        assert_eq!(decision.desired.as_ref().map(|change| change.cause), Some(cause), "{name}: cause");
+    }
+    assert_eq!(decision.desired.as_ref().is_some_and(|change| change.sticky), expect.sticky, "{name}: sticky");
+    assert_eq!(work_words(&decision.work), expect.work, "{name}: work in {decision:?}");
+    let reaction = decision.replies.iter().find_map(|reply| reply.reaction);
+    let reaction = reaction.map(|reaction| serde_json::to_value(reaction).unwrap().as_str().unwrap().to_owned());
+    assert_eq!(reaction, expect.reaction, "{name}: reaction");
+    let body = decision.replies.iter().find_map(|reply| reply.body.clone());
+    match (&body, &expect.reply) {
+        (None, None) => {}
+        (Some(body), Some(part)) => assert!(body.contains(part.as_str()), "{name}: reply {body}"),
+        _ => panic!("{name}: reply {body:?}"),
+    }
+    for reply in &decision.replies {
+        assert!(reply.marker.starts_with("<!-- previewbot:reply:900:0:"), "{name}: {}", reply.marker);
+        assert!(reply.body.as_ref().is_none_or(|body| body.contains(&reply.marker)), "{name}: marker in body");
+    }
+    assert!(decision.reason.contains(&expect.reason), "{name}: reason {:?}", decision.reason);
+    let of_command = row.command.is_some() && !row.sender.bot;
+    assert_eq!(decision.comment.is_some(), of_command, "{name}: comment");
+}
+
+fn rows(text: &str) -> Vec<Row> {
+    crate::domain::yaml::from_str(text).unwrap()
+}
+
+#[test]
+fn events_lead_to_what_the_table_says() {
+    let rows = rows(include_str!("../../../fixtures/policy/events.yaml"));
+    assert!(rows.len() >= 40, "{} rows", rows.len());
+    rows.iter().for_each(check);
+}
+
+#[test]
+fn commands_lead_to_what_the_table_says() {
+    let rows = rows(include_str!("../../../fixtures/policy/commands.yaml"));
+    assert!(rows.len() >= 30, "{} rows", rows.len());
+    rows.iter().for_each(check);
+}
+
+/// Whoever the change comes from and whatever happens, an untrusted one never leads to a deploy.
+#[test]
+fn nothing_runs_an_untrusted_change() {
+    let events = ["opened", "reopened", "pushed", "ready", "drafted", "edited", "closed", "rerequested"];
+    let triggers = events.map(|event| format!("event: {event}"));
+    let commands = ["deploy", "rebuild", "reset db"].map(|command| format!("command: {command}"));
+    let origins =
+        ["change: {from: fork}", "change: {from: nowhere}", "change: {by_bot: true}", "author_permission: read"];
+    let environments =
+        ["~", "{desired: absent, cause: untrusted}", "{desired: absent, cause: command, sticky: true}"];
+    for trigger in triggers.iter().chain(&commands) {
+        for origin in origins {
+            for environment in environments {
+                let text = format!(
+                    "[{{name: x, {trigger}, {origin}, environment: {environment}, expect: {{reason: ''}}}}]"
+                );
+                let decision = conclude(&rows(&text)[0]);
+                let runs = decision.work.iter().any(|work| *work != Work::Destroy);
+                let wants = decision.desired.is_some_and(|change| change.desired != Desired::Absent);
+                assert!(!runs && !wants, "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The hexagon's ports: what the rules need from the world, phrased in the project's own words.
+//! (TCP ports are always `PortMap` / `port_map`.)
+
+mod assessments;
+mod audit;
+mod clock;
+mod compute;
+mod compute_access;
+mod environments;
+mod forge;
+mod git;
+mod hook_runner;
+mod housekeeping;
+mod job_queue;
+mod journal;
+mod networking;
+mod progress;
+mod readiness_probe;
+mod reports;
+mod state;
+
+pub use assessments::{Assessment, Assessments};
+pub use audit::{Audit, AuditRecord};
+pub use clock::{Clock, SystemRandom};
+pub use compute::{ComputePort, CreateRequest};
+pub use compute_access::ComputeAccess;
+pub use environments::{EnvironmentOutcome, Environments};
+pub use forge::{
+    Check, CheckConclusion, CheckState, Comment, Deployment, DeploymentState, Forge, NewCheck, NewDeployment,
+};
+pub use git::Git;
+pub use hook_runner::{HookCommand, HookExit, HookOutcome, HookRunner};
+pub use housekeeping::Housekeeping;
+pub use job_queue::{Accepted, ClaimedJob, Heartbeat, JobFilter, JobQueue, Room};
+pub use journal::Journal;
+pub use networking::{NetworkingPort, PortLeases};
+pub use progress::{ProgressReporter, Silent};
+pub use readiness_probe::ReadinessProbe;
+pub use reports::{Posted, PostedKind, Reports};
+pub use state::StatePort;

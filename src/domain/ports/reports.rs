@@ -1,0 +1,81 @@
+use async_trait::async_trait;
+
+use crate::domain::environment::EnvironmentId;
+use crate::domain::error::PortResult;
+
+/// What kind of thing was posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PostedKind {
+    /// The sticky comment; key is empty.
+    Comment,
+    /// A check run; key is the head commit.
+    Check,
+    /// A deployment; key is the generation and commit that it shows.
+    Deployment,
+    /// A reply; key is its marker.
+    Reply,
+    /// A reaction; key is comment id and reaction.
+    Reaction,
+}
+
+impl PostedKind {
+    /// The word in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Comment => "comment",
+            Self::Check => "check",
+            Self::Deployment => "deployment",
+            Self::Reply => "reply",
+            Self::Reaction => "reaction",
+        }
+    }
+}
+
+/// One thing that was posted, or was about to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// What kind.
+    pub kind: PostedKind,
+    /// Which one of its kind.
+    pub key: String,
+    /// The forge's id; `None` = intent only: the outcome of creating it is unknown, look its marker up first.
+    pub forge_id: Option<u64>,
+    /// Hash of the text that was posted last.
+    pub hash: String,
+    /// The forge's state that was posted last, such as `success` or `inactive`; empty where it has none.
+    pub state: String,
+}
+
+/// What was posted for each environment, and which of them have news.
+#[async_trait]
+pub trait Reports: Send + Sync {
+    /// Environments whose report is not what the forge shows and may be written now, oldest first,
+    /// each with the report revision that the caller is about to show.
+    async fn due(&self, limit: i64) -> PortResult<Vec<(EnvironmentId, i64)>>;
+
+    /// When the next report may be written, ms since the epoch; `None` when all is shown.
+    async fn next_due_at(&self) -> PortResult<Option<i64>>;
+
+    /// What was posted for this environment.
+    async fn posted(&self, environment: EnvironmentId) -> PortResult<Vec<Posted>>;
+
+    /// Stores one posted thing (also the intent before it is created); replaces the one of the same kind and key.
+    async fn save(&self, environment: EnvironmentId, posted: &Posted) -> PortResult<()>;
+
+    /// Forgets one posted thing.
+    async fn forget(&self, environment: EnvironmentId, kind: PostedKind, key: &str) -> PortResult<()>;
+
+    /// The report of this revision is shown; nothing more is written before `not_before` (ms since the epoch).
+    async fn shown(&self, environment: EnvironmentId, revision: i64, not_before: i64) -> PortResult<()>;
+
+    /// The report could not be shown; try again at `not_before` (ms since the epoch).
+    async fn postpone(&self, environment: EnvironmentId, not_before: i64, why: &str) -> PortResult<()>;
+
+    /// Asks for the report to be compared again.
+    async fn touch(&self, environment: EnvironmentId) -> PortResult<()>;
+
+    /// Returns when a report may have news.
+    async fn woken(&self);
+}

@@ -1,0 +1,167 @@
+//! How scalars become values (spec §2): text keeps its source, numbers and booleans must be plain.
+
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::reader::Reader;
+use crate::domain::yaml::tree::{Content, Node};
+
+/// Any scalar as it was written; null is empty.
+pub(super) fn text(reader: &Reader<'_>, node: &Node, place: &str) -> Result<String, ConfigError> {
+    if node.is_null() {
+        return Ok(String::new());
+    }
+    node.scalar().map(str::to_owned).ok_or_else(|| reader.mismatch(node, place, "text"))
+}
+
+/// A whole number: decimal, `0x`, `0o` or `0b`, or a decimal number without a fraction (`1.0`).
+pub(super) fn integer(reader: &Reader<'_>, node: &Node, place: &str) -> Result<i64, ConfigError> {
+    plain(node).and_then(whole_number).ok_or_else(|| reader.mismatch(node, place, "a whole number"))
+}
+
+/// `true` or `false`, also in the words of YAML 1.1, which the Go tool takes here.
+pub(super) fn boolean(reader: &Reader<'_>, node: &Node, place: &str) -> Result<bool, ConfigError> {
+    match plain(node).map(str::to_ascii_lowercase).as_deref() {
+        Some("true" | "yes" | "on" | "y") => Ok(true),
+        Some("false" | "no" | "off" | "n") => Ok(false),
+        _ => Err(reader.mismatch(node, place, "true or false")),
+    }
+}
+
+/// A length of time such as `7d`, `60s` or `2h30m`: units w, d, h, m, s from large to small, each once.
+pub(super) fn duration(reader: &Reader<'_>, node: &Node, place: &str) -> Result<Duration, ConfigError> {
+    let wanted = "a length of time such as `60s`, `2h30m` or `7d`";
+    node.scalar().and_then(length_of_time).ok_or_else(|| reader.mismatch(node, place, wanted))
+}
+
+fn plain(node: &Node) -> Option<&str> {
+    match &node.content {
+        Content::Scalar { text, plain: true } => Some(text),
+        _ => None,
+    }
+}
+
+fn whole_number(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let signed = |number: i64| if negative { -number } else { number };
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(rest) = digits.strip_prefix(prefix) {
+            return rest
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit())
+                .then(|| i64::from_str_radix(rest, radix).ok())?
+                .map(signed);
+        }
+    }
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        // `010` is eight for some readers and ten for others.
+        let ambiguous = digits.len() > 1 && digits.starts_with('0');
+        return if ambiguous { None } else { digits.parse().ok().map(signed) };
+    }
+    without_fraction(digits).map(signed)
+}
+
+/// Floats are exact to 2^53; beyond that the text and the number would differ.
+fn without_fraction(text: &str) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number: f64 = text.parse().ok()?;
+    if number.fract() != 0.0 || number > EXACT {
+        return None;
+    }
+    format!("{number:.0}").parse().ok()
+}
+
+fn length_of_time(text: &str) -> Option<Duration> {
+    const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+    const LONGEST: u64 = 10 * 366 * 86_400;
+    let mut rest = text;
+    let mut seconds: u64 = 0;
+    let mut units = UNITS.iter();
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..end].parse().ok()?;
+        let unit = rest[end..].chars().next()?;
+        let (_, length) = units.find(|(name, _)| *name == unit)?;
+        seconds = seconds.checked_add(number.checked_mul(*length)?)?;
+        rest = &rest[end + unit.len_utf8()..];
+    }
+    (1..=LONGEST).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_as_people_write_them() {
+        for (text, number) in [
+            ("0", 0),
+            ("42", 42),
+            ("-3", -3),
+            ("+7", 7),
+            ("0x1F", 31),
+            ("-0x10", -16),
+            ("0o17", 15),
+            ("0b101", 5),
+            ("1.0", 1),
+            ("3.", 3),
+            ("3e3", 3000),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(whole_number(text), Some(number), "{text}");
+        }
+        for text in [
+            "",
+            "one",
+            "1.9",
+            "-",
+            "0x",
+            "0xg",
+            "0o8",
+            "010",
+            "--1",
+            "0x-1",
+            ".inf",
+            ".nan",
+            "inf",
+            "1e400",
+            "9223372036854775808",
+            "1_000",
+            "1 2",
+        ] {
+            assert_eq!(whole_number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in [("60s", 60), ("7d", 604_800), ("2h30m", 9_000), ("1w1s", 604_801), ("90m", 5_400)]
+        {
+            assert_eq!(length_of_time(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "7",
+            "d",
+            "0s",
+            "-1d",
+            "1.5h",
+            "30m2h",
+            "1h1h",
+            "1 d",
+            "1y",
+            "1é",
+            "99999999999999999999s",
+            "18446744073709551615w",
+            "4000d",
+        ] {
+            assert_eq!(length_of_time(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Pure text: files that are generated for an environment.
+
+pub mod env_file;

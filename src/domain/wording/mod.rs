@@ -1,0 +1,20 @@
+//! Every sentence that people see on a change, on a page or at a terminal. Pure; snapshot-tested.
+
+mod check;
+mod comment;
+mod deployment;
+mod escape;
+mod replies;
+mod shown;
+mod state;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub use check::{CHECK_NAME, check, check_id, superseded_check};
+pub use comment::{comment, comment_marker};
+pub use deployment::{deployment, deployment_environment};
+pub use escape::{code, escape, fence};
+pub use replies::{denied, help, not_understood, reply_marker};
+pub use shown::shown;
+pub use time::duration;
