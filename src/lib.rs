@@ -5,3 +5,4 @@
 //! is phrased in the words of `domain`, which knows none of the others.
 
 pub mod domain;
+pub mod settings;

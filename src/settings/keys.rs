@@ -1,0 +1,107 @@
+//! The keys that there are, so that a wrong one is told apart from a wrong value.
+
+use serde_json::Value;
+
+use super::SettingsError;
+
+const TOP: &[&str] = &[
+    "data_dir",
+    "public_url",
+    "server",
+    "database",
+    "github",
+    "gitlab",
+    "worker",
+    "limits",
+    "local",
+    "urls",
+    "hosts",
+    "projects",
+];
+
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("server", &["listen", "admin_listen"]),
+    ("database", &["url"]),
+    (
+        "github",
+        &[
+            "app_id",
+            "private_key",
+            "private_key_file",
+            "webhook_secret",
+            "webhook_secret_file",
+            "api_url",
+            "git_url",
+        ],
+    ),
+    (
+        "gitlab",
+        &[
+            "url",
+            "token",
+            "token_file",
+            "webhook_secret",
+            "webhook_secret_file",
+            "webhook_signing_token",
+            "webhook_signing_token_file",
+            "git_url",
+        ],
+    ),
+    ("worker", &["concurrency", "lease_seconds", "poll_ms", "drain_seconds"]),
+    ("limits", &["environments", "environments_per_project", "step_timeout_seconds", "stop_seconds", "ttl_hours"]),
+    ("local", &["public_host", "bind", "run_as"]),
+    ("urls", &["template"]),
+    (
+        "hosts",
+        &[
+            "name",
+            "address",
+            "port",
+            "user",
+            "identity_file",
+            "known_hosts_file",
+            "public_host",
+            "bind",
+            "root",
+            "capacity",
+            "labels",
+        ],
+    ),
+    ("projects", &["repository", "mode", "hosts", "secrets"]),
+];
+
+/// Refuses the first key that is not known.
+pub(super) fn check(tree: &Value) -> Result<(), SettingsError> {
+    let Value::Object(top) = tree else { return Ok(()) };
+    for (key, value) in top {
+        known("", key, TOP)?;
+        let Some((_, keys)) = SECTIONS.iter().find(|(name, _)| name == key) else { continue };
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    section(&format!("{key}[{index}]."), item, keys)?;
+                }
+            }
+            other => section(&format!("{key}."), other, keys)?,
+        }
+    }
+    Ok(())
+}
+
+fn section(prefix: &str, value: &Value, keys: &[&str]) -> Result<(), SettingsError> {
+    let Value::Object(table) = value else { return Ok(()) };
+    table.keys().try_for_each(|key| known(prefix, key, keys))
+}
+
+fn known(prefix: &str, key: &str, keys: &[&str]) -> Result<(), SettingsError> {
+    if keys.contains(&key) {
+        return Ok(());
+    }
+    let nearest = keys
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(candidate, key), *candidate))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map(|(_, name)| format!("{prefix}{name}"));
+    Err(SettingsError::UnknownKey { key: format!("{prefix}{key}"), nearest })
+}
