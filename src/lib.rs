@@ -5,4 +5,5 @@
 //! is phrased in the words of `domain`, which knows none of the others.
 
 pub mod domain;
+pub mod manager;
 pub mod settings;

@@ -1,0 +1,55 @@
+//! `allocate_ports`: one TCP port for every service and every infrastructure service.
+
+use async_trait::async_trait;
+
+use crate::domain::checkpoint::StepRecord;
+use crate::domain::port_map::PortMap;
+use crate::manager::context::Context;
+use crate::manager::fingerprint::Fingerprint;
+use crate::manager::step::{Attempt, Inputs, Outputs, Step, StepFailure};
+
+pub(super) struct AllocatePorts;
+
+/// Ports that the configuration fixes.
+fn fixed(context: &Context<'_>) -> impl Iterator<Item = (String, u16)> {
+    let services = context.dependencies.config.services.iter();
+    services.filter(|(_, service)| service.port != 0).map(|(name, service)| (name.clone(), service.port))
+}
+
+#[async_trait]
+impl Step for AllocatePorts {
+    fn name(&self) -> &'static str {
+        "allocate_ports"
+    }
+
+    async fn inputs(&self, context: &Context<'_>) -> Inputs {
+        let mut fingerprint = Fingerprint::of(self.name());
+        for name in context.dependencies.config.service_names() {
+            fingerprint = fingerprint.with("name", name);
+        }
+        for (name, port) in fixed(context) {
+            fingerprint = fingerprint.with(&name, port.to_string());
+        }
+        Inputs::Hash(fingerprint.finish())
+    }
+
+    async fn restore(&self, context: &Context<'_>, record: &StepRecord) -> bool {
+        let recorded = record.outputs.get("ports").and_then(|v| serde_json::from_value::<PortMap>(v.clone()).ok());
+        let mut facts = context.facts().await;
+        let stored = facts.entry.as_ref().and_then(|entry| entry.ports.clone());
+        let Some(ports) = recorded.or(stored) else {
+            return false;
+        };
+        facts.ports = ports;
+        true
+    }
+
+    async fn run(&self, context: &Context<'_>, _attempt: &Attempt) -> Result<Outputs, StepFailure> {
+        let names = context.dependencies.config.service_names();
+        let mut ports = context.dependencies.networking.allocate_ports(&context.environment, &names).await?;
+        ports.extend(fixed(context));
+        let outputs = Outputs::from([("ports".to_owned(), serde_json::json!(ports))]);
+        context.facts().await.ports = ports;
+        Ok(outputs)
+    }
+}
