@@ -6,4 +6,5 @@
 
 pub mod domain;
 pub mod manager;
+pub mod outbound;
 pub mod settings;

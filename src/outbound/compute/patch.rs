@@ -1,0 +1,142 @@
+//! Makes a resolved compose file one environment's own: leased ports, labels, no name that two could fight for.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::port_map::PortMap;
+
+/// Marks everything of one bot.
+pub(super) const INSTALLATION_LABEL: &str = "previewbot.installation";
+/// Marks everything of one environment's life.
+pub(super) const ENVIRONMENT_LABEL: &str = "previewbot.environment";
+/// Names the project, for people.
+pub(super) const PROJECT_LABEL: &str = "previewbot.project";
+/// Names the environment, for people.
+pub(super) const NAME_LABEL: &str = "previewbot.name";
+
+/// What a compose project becomes.
+pub(super) struct Patch<'a> {
+    /// The compose project's name.
+    pub(super) name: &'a str,
+    /// Ports by service.
+    pub(super) ports: &'a PortMap,
+    /// Address that published ports listen on.
+    pub(super) bind: &'a str,
+    /// Labels for all that is made.
+    pub(super) labels: &'a [(&'static str, String)],
+}
+
+impl Patch<'_> {
+    /// Changes a file as `docker compose config --format json` gives it.
+    pub(super) fn apply(&self, file: &mut Value) {
+        for (name, service) in entries(file, "services") {
+            service.remove("container_name");
+            self.label(service);
+            self.publish(name, service);
+        }
+        for section in ["networks", "volumes"] {
+            for (key, item) in entries(file, section) {
+                if item.get("external").and_then(Value::as_bool) == Some(true) {
+                    continue;
+                }
+                self.own_name(key, item);
+                self.label(item);
+            }
+        }
+    }
+
+    /// A name that the file fixes would be shared by all environments.
+    fn own_name(&self, key: &str, item: &mut Map<String, Value>) {
+        let own = format!("{}_", self.name);
+        if !item.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with(&own)) {
+            item.insert("name".to_owned(), json!(format!("{own}{key}")));
+        }
+    }
+
+    fn label(&self, item: &mut Map<String, Value>) {
+        let labels = item.entry("labels").or_insert_with(|| json!({}));
+        if !labels.is_object() {
+            *labels = json!({});
+        }
+        if let Some(labels) = labels.as_object_mut() {
+            labels.extend(self.labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        }
+    }
+
+    /// The first port of a service with a lease is published there; docker chooses all others.
+    fn publish(&self, name: &str, service: &mut Map<String, Value>) {
+        let Some(ports) = service.get_mut("ports").and_then(Value::as_array_mut) else { return };
+        for (index, port) in ports.iter_mut().filter_map(Value::as_object_mut).enumerate() {
+            port.insert("host_ip".to_owned(), json!(self.bind));
+            match self.ports.get(name).filter(|_| index == 0) {
+                Some(leased) => port.insert("published".to_owned(), json!(leased.to_string())),
+                None => port.remove("published"),
+            };
+        }
+    }
+}
+
+/// The named mappings of a section. One that is `null` (a volume without any option) becomes an empty mapping.
+fn entries<'a>(file: &'a mut Value, section: &str) -> Vec<(&'a str, &'a mut Map<String, Value>)> {
+    let Some(section) = file.get_mut(section).and_then(Value::as_object_mut) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, item) in section.iter_mut() {
+        if item.is_null() {
+            *item = json!({});
+        }
+        if let Some(item) = item.as_object_mut() {
+            found.push((name.as_str(), item));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_names_and_labels_become_the_environments_own() {
+        let mut file = json!({
+            "name": "shop-pr-1",
+            "services": {
+                "db": {
+                    "container_name": "the-db",
+                    "labels": {"theirs": "x"},
+                    "ports": [
+                        {"target": 5432, "published": "5432", "protocol": "tcp"},
+                        {"target": 9000, "published": "9000", "host_ip": "127.0.0.1"}
+                    ]
+                },
+                "job": {"image": "x", "ports": [{"target": 80, "published": "8080"}]}
+            },
+            "networks": {"default": {"name": "shop-pr-1_default"}, "out": {"name": "proxy", "external": true}},
+            "volumes": {"data": {"name": "shared-data"}, "plain": null}
+        });
+        let ports = PortMap::from([("db".to_owned(), 61000)]);
+        let labels = [(ENVIRONMENT_LABEL, "life".to_owned())];
+        Patch { name: "shop-pr-1", ports: &ports, bind: "0.0.0.0", labels: &labels }.apply(&mut file);
+        let own = json!({"previewbot.environment": "life"});
+        let expected = json!({
+            "name": "shop-pr-1",
+            "services": {
+                "db": {
+                    "labels": {"theirs": "x", "previewbot.environment": "life"},
+                    "ports": [
+                        {"target": 5432, "published": "61000", "protocol": "tcp", "host_ip": "0.0.0.0"},
+                        {"target": 9000, "host_ip": "0.0.0.0"}
+                    ]
+                },
+                "job": {"image": "x", "labels": own, "ports": [{"target": 80, "host_ip": "0.0.0.0"}]}
+            },
+            "networks": {
+                "default": {"name": "shop-pr-1_default", "labels": own},
+                "out": {"name": "proxy", "external": true}
+            },
+            "volumes": {
+                "data": {"name": "shop-pr-1_data", "labels": own},
+                "plain": {"name": "shop-pr-1_plain", "labels": own}
+            }
+        });
+        assert_eq!(file, expected);
+    }
+}

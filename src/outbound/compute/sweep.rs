@@ -1,0 +1,51 @@
+//! Removes what bears an environment's label, however it came to be, and tells what is left.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::docker::Docker;
+use super::patch::ENVIRONMENT_LABEL;
+use crate::domain::environment::LifeId;
+use crate::domain::error::PortResult;
+
+/// How long one docker command may take here.
+const QUICK: Duration = Duration::from_mins(1);
+
+/// A kind of thing that docker keeps: its word, how it is listed, how it is removed.
+struct Kind {
+    word: &'static str,
+    list: &'static [&'static str],
+    remove: &'static [&'static str],
+}
+
+/// In the order in which they let go of each other.
+const KINDS: [Kind; 3] = [
+    Kind { word: "container", list: &["ps", "-aq"], remove: &["rm", "-f", "-v"] },
+    Kind { word: "network", list: &["network", "ls", "-q"], remove: &["network", "rm"] },
+    Kind { word: "volume", list: &["volume", "ls", "-q"], remove: &["volume", "rm", "-f"] },
+];
+
+/// Removes every labelled container, network and volume; what is still there then is told, such as `volume x_data`.
+pub(super) async fn sweep(docker: &Docker, life: LifeId) -> PortResult<Vec<String>> {
+    let mut left = Vec::new();
+    for kind in &KINDS {
+        let found = list(docker, kind, life).await?;
+        if found.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = found.iter().map(String::as_str).collect();
+        // What it could not remove is found by the next look.
+        docker.output(&[kind.remove, &names].concat(), QUICK, &CancellationToken::new()).await?;
+        left.extend(list(docker, kind, life).await?.into_iter().map(|name| format!("{} {name}", kind.word)));
+    }
+    Ok(left)
+}
+
+async fn list(docker: &Docker, kind: &Kind, life: LifeId) -> PortResult<Vec<String>> {
+    let filter = format!("label={ENVIRONMENT_LABEL}={life}");
+    let arguments = [kind.list, &["--filter", &filter]].concat();
+    let what = format!("cannot list {}s", kind.word);
+    let output = docker.run(&what, &arguments, QUICK, &CancellationToken::new()).await?;
+    Ok(output.text().lines().map(str::to_owned).collect())
+}

@@ -1,0 +1,3 @@
+//! The forges that previews are shown on, one folder each, behind the `Forge` port.
+
+pub mod github;

@@ -1,0 +1,15 @@
+//! Whom we call: each room implements ports.
+
+pub mod access;
+pub mod clock;
+pub mod compute;
+mod file_work;
+pub mod forge;
+pub mod git;
+pub mod networking;
+pub mod probe;
+pub mod progress;
+pub mod reservations;
+pub mod store;
+pub mod supervisor;
+mod tool;

@@ -1,0 +1,147 @@
+//! TCP ports of this machine and the addresses that people reach them at.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind as IoErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::environment::EnvironmentId;
+use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::port_map::{self, PortMap, PortMapError};
+use crate::domain::ports::{NetworkingPort, PortLeases};
+use crate::outbound::reservations::Reservations;
+
+/// How often the choice is made anew when another environment was quicker.
+const TRIES: u32 = 5;
+
+/// For which environment ports are leased, and how its URLs look.
+#[derive(Debug, Clone)]
+pub struct NetworkingOptions {
+    /// The host that leases are kept for.
+    pub host: String,
+    /// Whose leases.
+    pub environment: EnvironmentId,
+    /// The project's slug, for `{slug}`.
+    pub slug: String,
+    /// What people reach the host by, for `{host}`.
+    pub public_host: String,
+    /// `http://{host}:{port}`; `{env}`, `{service}` and `{slug}` may be used too.
+    pub template: String,
+}
+
+/// Ports of this machine, leased in the database.
+pub struct LocalNetworking {
+    leases: Arc<dyn PortLeases>,
+    reservations: Arc<Reservations>,
+    options: NetworkingOptions,
+}
+
+impl std::fmt::Debug for LocalNetworking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalNetworking").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl LocalNetworking {
+    /// Ports for one environment.
+    #[must_use]
+    pub fn new(leases: Arc<dyn PortLeases>, reservations: Arc<Reservations>, options: NetworkingOptions) -> Self {
+        Self { leases, reservations, options }
+    }
+
+    async fn choose(&self, environment: &str, names: &[String]) -> PortResult<PortMap> {
+        let leased = self.leases.leases(&self.options.host).await?;
+        let own = leased.iter().filter(|(_, id, name)| *id == self.options.environment && names.contains(name));
+        let mut ports: PortMap = own.map(|(port, _, name)| (name.clone(), *port)).collect();
+        let missing: Vec<String> = names.iter().filter(|name| !ports.contains_key(*name)).cloned().collect();
+        let taken: BTreeMap<u16, EnvironmentId> = leased.iter().map(|(port, id, _)| (*port, *id)).collect();
+        for port in ports.values() {
+            // Its own since before a restart; whoever else holds the mark does not change that.
+            self.reservations.take(*port);
+        }
+        self.reservations.keep(|port| taken.contains_key(&port));
+        let mut is_free =
+            |port: u16| !taken.contains_key(&port) && is_unused(port) && self.reservations.take(port);
+        let chosen = port_map::choose(environment, &missing, &mut is_free).map_err(|error| {
+            let kind = match error {
+                PortMapError::TooManyServices { .. } => ErrorKind::Invalid,
+                PortMapError::NoFreePort { .. } => ErrorKind::Unavailable,
+            };
+            PortError::new(kind, format!("ports for {environment}: {error}"))
+        })?;
+        ports.extend(chosen);
+        Ok(ports)
+    }
+}
+
+/// Whether a server could listen on this port of all interfaces right now.
+fn is_unused(port: u16) -> bool {
+    let can_listen = |address: SocketAddr| match TcpListener::bind(address) {
+        Ok(_) => true,
+        // A machine without IPv6 has nothing in the way there.
+        Err(error) => address.is_ipv6() && error.kind() != IoErrorKind::AddrInUse,
+    };
+    can_listen((Ipv4Addr::UNSPECIFIED, port).into()) && can_listen((Ipv6Addr::UNSPECIFIED, port).into())
+}
+
+#[async_trait]
+impl NetworkingPort for LocalNetworking {
+    async fn allocate_ports(&self, environment: &str, names: &[String]) -> PortResult<PortMap> {
+        let mut tries = 0;
+        loop {
+            let ports = self.choose(environment, names).await?;
+            tries += 1;
+            match self.leases.lease(&self.options.host, self.options.environment, &ports).await {
+                Ok(()) => return Ok(ports),
+                Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn service_url(&self, ports: &PortMap, environment: &str, service: &str) -> PortResult<String> {
+        let port = ports.get(service).ok_or_else(|| {
+            PortError::new(ErrorKind::NotFound, format!("service {service} of {environment} has no port"))
+        })?;
+        let port = port.to_string();
+        let values = [
+            ("host", self.options.public_host.as_str()),
+            ("port", &port),
+            ("env", environment),
+            ("service", service),
+            ("slug", &self.options.slug),
+        ];
+        Ok(fill(&self.options.template, &values))
+    }
+}
+
+/// Replaces `{name}`s in one pass, so that a value is never read as a placeholder; unknown ones stay.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut url = String::new();
+    let mut rest = template;
+    while let Some(start) = rest.find('{') {
+        let (before, behind) = rest.split_at(start);
+        url.push_str(before);
+        let found = values.iter().find_map(|(name, value)| {
+            Some((value, behind.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')?))
+        });
+        (rest, ()) = match found {
+            Some((value, after)) => (after, url.push_str(value)),
+            None => (&behind[1..], url.push('{')),
+        };
+    }
+    url + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_once() {
+        let values = [("host", "{port}"), ("port", "80"), ("env", "pr-1")];
+        assert_eq!(fill("http://{env}.{host}:{port}/{x}{", &values), "http://pr-1.{port}:80/{x}{");
+    }
+}

@@ -1,0 +1,134 @@
+//! One decision applied: desired and its generation, the jobs that follow, what they replace and what they cancel.
+
+use super::endings::request_cancel;
+use super::insert::insert_job;
+use super::{Store, Tx, failed};
+use crate::domain::decision::{Decision, DesiredChange};
+use crate::domain::environment::{Cause, Desired, Environment};
+use crate::domain::error::PortResult;
+use crate::domain::job::{NewJob, Work};
+
+/// After so many cancellations in a row by pushes the running deploy may finish (and publish what it deployed, or
+/// steady pushing would still starve the preview).
+const MAX_PUSH_CANCELLATIONS: i64 = 3;
+
+impl Store {
+    /// Applies `decision` to the row in hand and to the jobs in the database.
+    pub(super) async fn apply(
+        &self,
+        tx: &mut Tx,
+        now: i64,
+        environment: &mut Environment,
+        decision: &Decision,
+    ) -> PortResult<()> {
+        let generation = environment.generation;
+        if let Some(change) = &decision.desired {
+            set_desired(environment, change, decision, now);
+        }
+        let wanted_anew = environment.generation > generation || decision.work.iter().any(Work::converges);
+        if wanted_anew && matches!(environment.desired, Desired::Running { .. }) {
+            // Already now, not when it is ready: what never becomes ready must not live for ever.
+            environment.expires_at = self.expiry(now);
+        }
+        add_jobs(tx, now, environment, decision).await
+    }
+
+    /// When what is wanted or published now has lived its time; never where lives are not limited.
+    pub(super) fn expiry(&self, now: i64) -> Option<i64> {
+        let ttl = self.inner.ttl_ms;
+        (ttl > 0).then(|| now.saturating_add(ttl))
+    }
+}
+
+async fn add_jobs(tx: &mut Tx, now: i64, environment: &mut Environment, decision: &Decision) -> PortResult<()> {
+    let because = superseded_by(environment);
+    for work in &decision.work {
+        if work.converges() {
+            stop_older(tx, environment, work, &because).await?;
+        }
+        let about_it = work.touches_environment() || matches!(work, Work::Reply(_));
+        let job = NewJob {
+            work: work.clone(),
+            environment: about_it.then_some(environment.id),
+            generation: about_it.then_some(environment.generation),
+            comment: decision.comment,
+            reason: decision.reason.clone(),
+        };
+        insert_job(tx, now, &job, &because).await?;
+    }
+    for reply in &decision.replies {
+        let job = NewJob {
+            work: Work::Reply(reply.clone()),
+            environment: Some(environment.id),
+            generation: Some(environment.generation),
+            comment: decision.comment,
+            reason: decision.reason.clone(),
+        };
+        insert_job(tx, now, &job, &because).await?;
+    }
+    Ok(())
+}
+
+fn set_desired(environment: &mut Environment, change: &DesiredChange, decision: &Decision, now: i64) {
+    let converges = decision.work.iter().any(Work::converges);
+    let said_otherwise = environment.cause != change.cause || environment.sticky != change.sticky;
+    // Who wants the same for another reason, and orders no work, must not take a running job's right to publish.
+    let raise =
+        environment.desired != change.desired || (converges && (said_otherwise || change.cause == Cause::Command));
+    if raise {
+        environment.generation += 1;
+    }
+    if matches!(change.desired, Desired::Running { .. }) {
+        if raise || converges {
+            environment.failure = None;
+        }
+        if environment.destroyed_at.take().is_some() {
+            environment.created_at = now;
+        }
+    }
+    environment.desired = change.desired.clone();
+    environment.cause = change.cause;
+    environment.actor.clone_from(&decision.actor);
+    environment.sticky = change.sticky;
+    environment.reason.clone_from(&decision.reason);
+}
+
+/// Why an older job makes way, in words for its check and its row.
+fn superseded_by(environment: &Environment) -> String {
+    match &environment.desired {
+        Desired::Running { commit } => format!("superseded by {}", commit.short()),
+        Desired::Stopped => format!("superseded: {}", environment.reason),
+        Desired::Absent => format!("superseded by destroy: {}", environment.reason),
+    }
+}
+
+/// Asks running jobs that the new work makes needless to stop. A destroy is never cancelled: the new job waits for it.
+async fn stop_older(tx: &mut Tx, environment: &mut Environment, work: &Work, because: &str) -> PortResult<()> {
+    let running: Vec<(i64, String, i64)> = sqlx::query_as(
+        "SELECT id, kind, coalesce(generation, 0) FROM jobs WHERE environment_id = $1 AND state = 'running' \
+         AND cancel_reason IS NULL AND kind <> 'destroy' AND (converges OR (kind = 'reset' AND $2))",
+    )
+    .bind(environment.id.0)
+    .bind(*work == Work::Destroy)
+    .fetch_all(&mut **tx)
+    .await
+    .map_err(failed("look for running jobs"))?;
+    for (id, kind, generation) in running {
+        if kind != "reset" && generation >= environment.generation {
+            continue;
+        }
+        let pushed = environment.cause == Cause::Change && kind == "deploy";
+        if pushed && environment.push_cancellations >= MAX_PUSH_CANCELLATIONS {
+            spare(tx, id).await?;
+            continue;
+        }
+        environment.push_cancellations += i64::from(pushed);
+        request_cancel(tx, id, because).await?;
+    }
+    Ok(())
+}
+
+async fn spare(tx: &mut Tx, id: i64) -> PortResult<()> {
+    let spare = sqlx::query("UPDATE jobs SET spared = 1 WHERE id = $1").bind(id);
+    spare.execute(&mut **tx).await.map(|_| ()).map_err(failed("spare a deploy"))
+}

@@ -1,0 +1,131 @@
+//! Runs the programs that adapters need (git, docker): cleared environment, bounded time and output, and the whole
+//! process group killed when the caller gives up, for whatever reason.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use super::supervisor::allowed_variables;
+use crate::domain::error::{ErrorKind, PortError, PortResult};
+
+/// Most that is kept of one output, in bytes; the rest is read and dropped, so that the program is not held up.
+const OUTPUT_LIMIT: usize = 32 * 1024 * 1024;
+
+/// A program to run.
+#[derive(Clone, Default)]
+pub(super) struct Tool {
+    /// Its name, looked for in `PATH`.
+    pub(super) program: &'static str,
+    /// Its arguments: never a secret.
+    pub(super) arguments: Vec<String>,
+    /// Variables beside the allowlist.
+    pub(super) environment: BTreeMap<String, String>,
+    /// Where it runs; `None`: in `/`.
+    pub(super) directory: Option<PathBuf>,
+    /// When to give up.
+    pub(super) timeout: Duration,
+}
+
+/// What a program left.
+#[derive(Debug)]
+pub(super) struct Output {
+    status: ExitStatus,
+    /// Standard output.
+    pub(super) stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether it ended with exit code 0.
+    pub(super) fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Standard output as text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text, without blank space around it.
+    pub(super) fn complaint(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_owned()
+    }
+}
+
+/// Kills the group of a program that was not waited for to its end.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // Already gone is fine.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+impl Tool {
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// `Invalid` when the program is not installed, `TimedOut`, `Cancelled`; how it ended is the caller's to judge.
+    pub(super) async fn run(self, cancel: &CancellationToken) -> PortResult<Output> {
+        let name = self.program;
+        let mut child = self.spawn().map_err(|error| {
+            let kind =
+                if error.kind() == io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
+            PortError::with_source(kind, format!("cannot run `{name}`: is it installed on this machine?"), error)
+        })?;
+        let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let finished = async {
+            let (stdout, stderr, status) = tokio::join!(collect(stdout), collect(stderr), child.wait());
+            Ok::<_, io::Error>(Output { status: status?, stdout: stdout?, stderr: stderr? })
+        };
+        let output = tokio::select! {
+            output = tokio::time::timeout(self.timeout, finished) => output,
+            () = cancel.cancelled() => {
+                return Err(PortError::new(ErrorKind::Cancelled, format!("`{name}` was cancelled")));
+            }
+        };
+        let output = output
+            .map_err(|_| {
+                PortError::new(ErrorKind::TimedOut, format!("`{name}` took longer than {:?}", self.timeout))
+            })?
+            .map_err(|error| PortError::with_source(ErrorKind::Unavailable, format!("`{name}` failed"), error))?;
+        group.0 = None;
+        Ok(output)
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        let mut command = Command::new(self.program);
+        command.args(&self.arguments).env_clear().envs(allowed_variables());
+        // Messages are read by this program: they must not depend on the operator's language.
+        command.env("LC_ALL", "C").envs(&self.environment);
+        command.current_dir(self.directory.as_deref().unwrap_or(std::path::Path::new("/")));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.spawn()
+    }
+}
+
+async fn collect(output: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let Some(mut output) = output else { return Ok(Vec::new()) };
+    let mut kept = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match output.read(&mut buffer).await? {
+            0 => return Ok(kept),
+            count => {
+                let room = OUTPUT_LIMIT - kept.len();
+                kept.extend_from_slice(&buffer[..count.min(room)]);
+            }
+        }
+    }
+}
