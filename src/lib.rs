@@ -8,3 +8,4 @@ pub mod domain;
 pub mod manager;
 pub mod outbound;
 pub mod settings;
+pub mod worker;

@@ -1,0 +1,86 @@
+//! What a job of an environment needs from the composition root: adapters made for exactly that environment,
+//! fenced by the job's epoch.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::domain::change::{Repository, Sha};
+use crate::domain::environment::Environment;
+use crate::domain::error::PortResult;
+use crate::domain::policy::Placement;
+use crate::domain::ports::{
+    ClaimedJob, ComputePort, HookRunner, NetworkingPort, ProgressReporter, ReadinessProbe, StatePort,
+};
+use crate::domain::project::ProjectConfig;
+use crate::domain::project::validate::ProjectFiles;
+
+/// What one job works with.
+pub struct Bench {
+    /// Where the environment lives.
+    pub compute: Arc<dyn ComputePort>,
+    /// Its ports and addresses.
+    pub networking: Arc<dyn NetworkingPort>,
+    /// Its entry, fenced by the job's epoch.
+    pub state: Arc<dyn StatePort>,
+    /// Runs hooks on the bot's machine, fenced by the job's epoch.
+    pub hooks: Arc<dyn HookRunner>,
+    /// Tells whether it answers.
+    pub probe: Arc<dyn ReadinessProbe>,
+    /// Who is told of steps.
+    pub progress: Arc<dyn ProgressReporter>,
+    /// The machine's name in step records.
+    pub machine: String,
+    /// Which boot of the machine this is.
+    pub boot: Option<String>,
+}
+
+/// Makes benches and knows what settings say about projects.
+#[async_trait]
+pub trait Workshop: Send + Sync {
+    /// Where previews of this repository may be placed.
+    fn placement(&self, repository: &Repository) -> Placement;
+
+    /// The mode whose overlay applies, `local`.
+    fn mode(&self, repository: &Repository) -> &'static str;
+
+    /// The project's secrets by name.
+    ///
+    /// # Errors
+    /// `Invalid` when one is missing.
+    fn secrets(&self, repository: &Repository) -> PortResult<BTreeMap<String, SecretString>>;
+
+    /// The control checkout of an environment: cwd of provisioner hooks.
+    fn control_checkout(&self, environment: &Environment) -> PathBuf;
+
+    /// Hands a checkout to the account that hooks run as.
+    async fn hand_over(&self, checkout: &std::path::Path) -> PortResult<()>;
+
+    /// A look at a checkout's files, for validation.
+    fn project_files(&self, checkout: &std::path::Path) -> Box<dyn ProjectFiles>;
+
+    /// Takes the environment over before anything of it is changed: hooks that an older epoch left running are
+    /// ended, unless this job is going to ask for them again at `commit`.
+    async fn take_over(
+        &self,
+        claimed: &ClaimedJob,
+        environment: &Environment,
+        commit: Option<&Sha>,
+    ) -> PortResult<()>;
+
+    /// Adapters for one job at one commit. Taking the bench over ends what an older epoch left running,
+    /// unless it is the very run that this job is about to ask for.
+    async fn bench(
+        &self,
+        claimed: &ClaimedJob,
+        environment: &Environment,
+        config: &ProjectConfig,
+        commit: Option<&Sha>,
+    ) -> PortResult<Bench>;
+
+    /// Removes what the bot itself kept beside an environment that is destroyed.
+    async fn clear(&self, environment: &Environment) -> PortResult<()>;
+}
