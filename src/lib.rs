@@ -5,6 +5,7 @@
 //! is phrased in the words of `domain`, which knows none of the others.
 
 pub mod domain;
+pub mod inbound;
 pub mod manager;
 pub mod outbound;
 pub mod settings;

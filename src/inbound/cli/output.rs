@@ -1,0 +1,57 @@
+//! What commands share when they print.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::domain::error::PortError;
+
+/// A command that could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The store or another port failed.
+    #[error("{}", .0.chain())]
+    Port(#[from] PortError),
+    /// Nothing can be printed.
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+    /// What was asked for is not there, or not clear; the sentence says what to do.
+    #[error("{0}")]
+    Asked(String),
+}
+
+/// One value as indented JSON with a line break at the end.
+pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<(), CliError> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+/// Milliseconds since the epoch as RFC 3339, to the second.
+pub(super) fn time(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| milliseconds.to_string(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Text that came from outside, safe for a terminal: control characters are shown, never sent.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A table with columns as wide as their widest cell.
+pub(super) fn table(out: &mut dyn Write, header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let mut line = |cells: Vec<&str>| {
+        let mut text = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            text.push_str(cell);
+            text.push_str(&" ".repeat(width + 2 - cell.chars().count().min(*width)));
+        }
+        writeln!(out, "{}", text.trim_end())
+    };
+    line(header.to_vec())?;
+    rows.iter().try_for_each(|row| line(row.iter().map(String::as_str).collect()))
+}

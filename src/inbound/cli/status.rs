@@ -1,0 +1,98 @@
+//! `previewbot status NAME`.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::StatusArguments;
+use super::list::Row;
+use super::output::{self, CliError};
+use crate::domain::environment::{Environment, Failure};
+use crate::domain::ports::Environments;
+use crate::domain::report::{Snapshot, StepLine};
+use crate::domain::wording;
+
+/// One preview as `status --json` shows it.
+#[derive(Debug, Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    row: Row,
+    desired: &'static str,
+    reason: String,
+    title: Option<String>,
+    ports: std::collections::BTreeMap<String, u16>,
+    steps: Vec<StepLine>,
+    failure: Option<Failure>,
+}
+
+/// Prints one preview.
+///
+/// # Errors
+/// When there is none of that name, or several; when the store or the output fails.
+pub async fn run(
+    environments: &dyn Environments,
+    arguments: &StatusArguments,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let environment = find(environments, arguments).await?;
+    let Some(snapshot) = environments.snapshot(environment.id).await? else {
+        return Err(CliError::Asked(format!("{} has just been removed", environment.name)));
+    };
+    let detail = Detail {
+        row: Row::of(&snapshot),
+        desired: snapshot.environment.desired.as_str(),
+        reason: snapshot.environment.reason.clone(),
+        title: snapshot.environment.change.as_ref().map(|change| change.title.clone()),
+        ports: snapshot.environment.entry.as_ref().and_then(|e| e.ports.clone()).unwrap_or_default(),
+        steps: snapshot.steps.clone(),
+        failure: snapshot.environment.failure.clone(),
+    };
+    if arguments.json { output::json(out, &detail) } else { print(&snapshot, &detail, out) }
+}
+
+async fn find(environments: &dyn Environments, arguments: &StatusArguments) -> Result<Environment, CliError> {
+    let mut found: Vec<Environment> = environments
+        .list(true)
+        .await?
+        .into_iter()
+        .filter(|e| e.name.as_str() == arguments.name)
+        .filter(|e| arguments.project.as_deref().is_none_or(|slug| e.project.slug.as_str() == slug))
+        .collect();
+    let name = output::plain(&arguments.name);
+    match found.len() {
+        0 => Err(CliError::Asked(format!("no preview is called {name}; `previewbot list --all` shows them"))),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let slugs: Vec<&str> = found.iter().map(|e| e.project.slug.as_str()).collect();
+            let slugs = slugs.join(", ");
+            Err(CliError::Asked(format!("several projects have {name}; add --project with one of: {slugs}")))
+        }
+    }
+}
+
+fn print(snapshot: &Snapshot, detail: &Detail, out: &mut dyn Write) -> Result<(), CliError> {
+    let row = &detail.row;
+    writeln!(out, "{} / {}: {}", row.project, row.name, row.status)?;
+    if let Some(title) = &detail.title {
+        writeln!(out, "  change   #{} {}", snapshot.environment.number, output::plain(title))?;
+    }
+    writeln!(out, "  reason   {}", output::plain(&detail.reason))?;
+    if let Some(commit) = &row.commit {
+        writeln!(out, "  commit   {commit}")?;
+    }
+    for (service, url) in &snapshot.environment.urls {
+        writeln!(out, "  {service:8} {url}")?;
+    }
+    if let Some(expires_at) = &row.expires_at {
+        writeln!(out, "  expires  {expires_at}")?;
+    }
+    for step in &detail.steps {
+        let took = step.duration_ms.map(wording::duration).unwrap_or_default();
+        writeln!(out, "  {:24} {:10} {took}", step.step, step.status.as_str())?;
+    }
+    if let Some(failure) = &detail.failure {
+        writeln!(out, "  failed at {}: {}", failure.step, output::plain(&failure.message))?;
+        failure.log_tail.iter().try_for_each(|line| writeln!(out, "    | {}", output::plain(line)))?;
+    }
+    Ok(())
+}

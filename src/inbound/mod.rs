@@ -1,0 +1,4 @@
+//! Who calls us.
+
+pub mod cli;
+pub mod http;
