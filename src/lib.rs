@@ -4,6 +4,7 @@
 //! drives the `manager` through its steps; `outbound` holds the adapters; `app` puts all of it together. Everything
 //! is phrased in the words of `domain`, which knows none of the others.
 
+pub mod demo;
 pub mod domain;
 pub mod inbound;
 pub mod manager;
