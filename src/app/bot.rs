@@ -1,0 +1,279 @@
+//! A bot that runs: settings become adapters, adapters become a server, a worker, a reporter and a janitor.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::users;
+use super::workshop::LocalWorkshop;
+use crate::domain::change::ForgeKind;
+use crate::domain::ports::{
+    Assessments, Clock, Environments, Forge, Git, Housekeeping, JobQueue, Reports, SystemRandom,
+};
+use crate::inbound::http::webhook::{GithubWebhook, WebhookSecrets};
+use crate::inbound::http::{self, HttpState};
+use crate::outbound::forge::github::{GithubApp, GithubForge};
+use crate::outbound::git::MirrorGit;
+use crate::outbound::store::{OpenOptions, Store};
+use crate::settings::{DatabaseUrl, GithubCredentials, Settings};
+use crate::worker::assess::Assessor;
+use crate::worker::converge::Converger;
+use crate::worker::janitor::Janitor;
+use crate::worker::reporter::{Forges, Pace, Reporter};
+use crate::worker::run::Runner;
+use crate::worker::{Worker, WorkerOptions};
+
+/// How long requests and reports that were under way may still take after the last job ended or was given back. A
+/// client that never finishes its request must not keep the bot from ending.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long ended jobs, payloads and decisions are kept.
+const KEEP_HISTORY: Duration = Duration::from_hours(720);
+
+/// Time and chance, as the composition root hands them out.
+#[derive(Clone)]
+pub struct World {
+    /// The only clock.
+    pub clock: Arc<dyn Clock>,
+    /// The only chance.
+    pub random: Arc<dyn SystemRandom>,
+}
+
+/// A running bot.
+pub struct Bot {
+    address: SocketAddr,
+    store: Store,
+    stop: CancellationToken,
+    drain: Duration,
+    tasks: TaskTracker,
+}
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// When it cannot be opened; with `serving`, also when another process serves it.
+pub async fn open_store(settings: &Settings, world: &World, serving: bool) -> anyhow::Result<Store> {
+    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    let ttl = settings.limits.ttl().unwrap_or_default();
+    let options = OpenOptions {
+        path: path.clone(),
+        exclusive: serving,
+        clock: world.clock.clone(),
+        random: world.random.clone(),
+        ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(0),
+    };
+    Ok(Store::open(options).await?)
+}
+
+impl Bot {
+    /// Starts a bot and returns once it answers.
+    ///
+    /// # Errors
+    /// When a setting, a secret, the store or an address cannot be used.
+    pub async fn start(settings: Settings, world: World) -> anyhow::Result<Self> {
+        Self::start_paced(settings, world, Pace::default()).await
+    }
+
+    /// The same with a reporter of another pace, for those who do not talk to the real GitHub.
+    ///
+    /// # Errors
+    /// As [`Bot::start`].
+    pub async fn start_paced(settings: Settings, world: World, pace: Pace) -> anyhow::Result<Self> {
+        protect_own_memory();
+        let settings = Arc::new(settings);
+        let credentials = settings.github.as_ref().map(crate::settings::Github::credentials).transpose()?;
+        warn_of_what_is_not_served(&settings);
+        let store = open_store(&settings, &world, true).await?;
+        let forges = forges(&settings, credentials.as_ref(), &world)?;
+        let listener = TcpListener::bind(settings.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (server.listen)", settings.server.listen))?;
+        let admin = match settings.server.admin_listen {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .with_context(|| format!("cannot listen on {address} (server.admin_listen)"))?,
+            ),
+            None => None,
+        };
+        let bot = Self {
+            address: listener.local_addr()?,
+            store: store.clone(),
+            stop: CancellationToken::new(),
+            drain: settings.worker.drain(),
+            tasks: TaskTracker::new(),
+        };
+        bot.start_work(&settings, forges, &world, pace).await?;
+        bot.serve((listener, admin), &settings, credentials.as_ref())?;
+        Ok(bot)
+    }
+
+    /// Where it takes webhooks.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its store, to look into.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Ends it: no new work, running work gets some time, and the rest is given back.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.drain + LAST_WORDS, self.tasks.wait()).await.is_err() {
+            tracing::warn!("something is still under way; it is cut off and taken up at the next start");
+        }
+        self.store.close().await;
+    }
+
+    async fn start_work(
+        &self,
+        settings: &Arc<Settings>,
+        forges: Forges,
+        world: &World,
+        pace: Pace,
+    ) -> anyhow::Result<()> {
+        let store = Arc::new(self.store.clone());
+        let queue: Arc<dyn JobQueue> = store.clone();
+        let environments: Arc<dyn Environments> = store.clone();
+        let owner = world.random.uuid().to_string();
+        // A SQLite database has one server, so whatever runs now was claimed by a server that is gone.
+        for job in queue.rescue(&owner, true).await? {
+            tracing::info!(job.id = job.0, "taken up again after a restart");
+        }
+        // What the forge refused or never heard of before the restart is compared again.
+        for environment in environments.list(false).await? {
+            Reports::touch(&*store, environment.id).await?;
+        }
+        let git: Arc<dyn Git> = Arc::new(mirror(settings));
+        let run_as = users::hook_user(settings.local.run_as.as_deref())?;
+        let workshop = Arc::new(LocalWorkshop::new(settings.clone(), self.store.clone(), git.clone(), run_as)?);
+        let runner = Runner {
+            assessor: Assessor {
+                forges: forges.clone(),
+                assessments: store.clone() as Arc<dyn Assessments>,
+                environments: environments.clone(),
+                audit: store.clone(),
+                workshop: workshop.clone(),
+                clock: world.clock.clone(),
+            },
+            converger: Converger {
+                environments: environments.clone(),
+                forges: forges.clone(),
+                git,
+                workshop,
+                clock: world.clock.clone(),
+                step_timeout: settings.limits.step_timeout(),
+            },
+            forges: forges.clone(),
+            environments: environments.clone(),
+        };
+        let options = WorkerOptions {
+            owner: owner.clone(),
+            concurrency: settings.worker.concurrency,
+            lease: settings.worker.lease(),
+            poll: settings.worker.poll(),
+            drain: settings.worker.drain(),
+        };
+        let worker = Worker::new(queue.clone(), Arc::new(runner), world.clock.clone(), options);
+        self.tasks.spawn(worker.run(self.stop.clone()));
+        let reporter = Reporter::new(
+            store.clone() as Arc<dyn Reports>,
+            environments,
+            forges,
+            world.clock.clone(),
+            settings.public_url.clone(),
+        )
+        .paced(pace);
+        self.tasks.spawn(reporter.run(self.stop.clone()));
+        let housekeeping: Arc<dyn Housekeeping> = store;
+        let janitor = Janitor::new(queue, housekeeping, world.clock.clone(), owner, KEEP_HISTORY);
+        self.tasks.spawn(janitor.run(self.stop.clone()));
+        Ok(())
+    }
+}
+
+impl Bot {
+    /// Serves webhooks and everything else; with `server.admin_listen`, everything else there and only there.
+    fn serve(
+        &self,
+        (listener, admin): (TcpListener, Option<TcpListener>),
+        settings: &Settings,
+        credentials: Option<&GithubCredentials>,
+    ) -> anyhow::Result<()> {
+        let github = match (&settings.github, credentials) {
+            (Some(github), Some(credentials)) => Some(GithubWebhook {
+                secrets: WebhookSecrets::new(&credentials.webhook_secret, None)?,
+                app_id: Some(github.app_id),
+            }),
+            _ => None,
+        };
+        let queue: Arc<dyn JobQueue> = Arc::new(self.store.clone());
+        let state = HttpState { queue, github, version: env!("CARGO_PKG_VERSION") };
+        if let Some(admin) = admin {
+            self.listen(admin, http::admin_router(state.clone()));
+            self.listen(listener, http::webhook_router(state));
+        } else {
+            self.listen(listener, http::router(state));
+        }
+        Ok(())
+    }
+
+    fn listen(&self, listener: TcpListener, router: axum::Router) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(http::serve(listener, router, http::Patience::default(), stop));
+    }
+}
+
+/// Keeps hooks of the same user from reading the bot's memory and environment through `/proc`.
+fn protect_own_memory() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "the bot's memory cannot be kept from processes of the same user");
+    }
+}
+
+fn warn_of_what_is_not_served(settings: &Settings) {
+    if settings.gitlab.is_some() {
+        tracing::warn!("[gitlab] is set, but GitLab is not served yet");
+    }
+    if !settings.hosts.is_empty() {
+        tracing::warn!("[[hosts]] are set, but previews on hosts are not served yet");
+    }
+    if settings.github.is_none() {
+        tracing::warn!("[github] is not set: no webhook will be accepted");
+    }
+    let root = rustix::process::geteuid().is_root();
+    if root && settings.local.run_as.is_none() {
+        tracing::warn!("the bot is root and local.run_as is not set: hooks of repositories run as root");
+    }
+}
+
+fn forges(settings: &Settings, credentials: Option<&GithubCredentials>, world: &World) -> anyhow::Result<Forges> {
+    let mut forges: Forges = BTreeMap::new();
+    if let (Some(github), Some(credentials)) = (&settings.github, credentials) {
+        let app = GithubApp {
+            app_id: github.app_id,
+            private_key: credentials.private_key.clone(),
+            api_url: github.api_url.clone(),
+        };
+        let forge: Arc<dyn Forge> = Arc::new(GithubForge::new(&app, world.clock.clone())?);
+        forges.insert(ForgeKind::Github, forge);
+    }
+    Ok(forges)
+}
+
+fn mirror(settings: &Settings) -> MirrorGit {
+    let urls = settings.github.iter().map(|github| (ForgeKind::Github, github.git_url.clone())).collect();
+    MirrorGit::new(&settings.data_dir, urls)
+}

@@ -1,0 +1,28 @@
+//! The composition root: the only place that knows every room. Settings become adapters, adapters become a bot.
+
+pub mod bot;
+mod commands;
+mod demo;
+mod folders;
+mod users;
+mod workshop;
+
+use std::process::ExitCode;
+
+use crate::inbound::cli::{Cli, Command};
+use crate::{lifecycle, telemetry};
+
+/// Runs one command line to its exit code.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let level = match cli.command {
+        Command::Serve => "info",
+        _ => "warn",
+    };
+    telemetry::start(cli.log_json, level);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return lifecycle::exit_code(Err(error.into())),
+    };
+    lifecycle::exit_code(runtime.block_on(commands::run(cli)))
+}
