@@ -1,0 +1,18 @@
+//! Through the front door: a signed webhook in, a running preview and calls to the forge out.
+
+mod bad_config;
+mod bad_hooks;
+mod compose;
+mod contract;
+mod ending;
+mod forge_faults;
+mod hostile_names;
+mod orders;
+mod process;
+mod races;
+mod refusals;
+mod secrecy;
+mod secrets;
+mod thread;
+mod tools;
+mod trust;

@@ -1,0 +1,137 @@
+//! Files and commands in a compute root: the conformance vectors, and links that lead out.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
+
+use previewbot::domain::error::{ErrorKind, PortError};
+use previewbot::domain::ports::{ComputeAccess, HookRunner};
+use previewbot::outbound::access::LocalAccess;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::bench::Bench;
+
+async fn access(bench: &Bench) -> LocalAccess {
+    let root = bench.path("root");
+    std::fs::create_dir_all(&root).unwrap();
+    LocalAccess::new(root, Arc::new(bench.runner(1).await) as Arc<dyn HookRunner>, None)
+}
+
+/// Runs one operation of a vector and tells its result in the vector's words.
+async fn operate(bench: &Bench, access: &LocalAccess, operation: &Value) -> Result<Value, PortError> {
+    let text = |key: &str| operation[key].as_str().unwrap_or_default();
+    match text("op") {
+        "write" => {
+            let mode = operation["mode"].as_str().map_or(0o644, |mode| u32::from_str_radix(mode, 8).unwrap());
+            let data = if operation["nil"] == json!(true) { None } else { Some(text("data").as_bytes()) };
+            access.write_file(text("path"), data, mode).await?;
+            Ok(json!({"ok": true}))
+        }
+        "read" => {
+            let data = access.read_file(text("path")).await?.expect("the file is there");
+            Ok(json!({"data": String::from_utf8(data).unwrap()}))
+        }
+        "stat" => Ok(match std::fs::symlink_metadata(bench.path("root").join(text("path"))) {
+            Ok(file) => {
+                let mode = format!("{:04o}", file.permissions().mode() & 0o7777);
+                json!({"exists": true, "dir": file.is_dir(), "mode": mode})
+            }
+            Err(_) => json!({"exists": false}),
+        }),
+        "exec" => {
+            let mut hook = bench.hook("exec", text("command"));
+            hook.directory = ".".to_owned();
+            let outcome = access.exec(&hook, &CancellationToken::new()).await?;
+            let failed = json!({"error": true});
+            Ok(if outcome.succeeded() { json!({"stdout": outcome.stdout}) } else { failed })
+        }
+        other => panic!("operation {other} is not known"),
+    }
+}
+
+#[tokio::test]
+async fn the_vectors_hold() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/conformance/compute_access_local.yaml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let vectors: Vec<Value> = serde_yaml::from_str(&text).unwrap();
+    assert!(vectors.len() >= 14);
+    for vector in vectors {
+        let bench = Bench::new();
+        let access = access(&bench).await;
+        let mut results = Vec::new();
+        let mut failure = None;
+        for operation in vector["input"]["ops"].as_array().unwrap() {
+            match operate(&bench, &access, operation).await {
+                Ok(result) => results.push(result),
+                Err(error) => failure = Some(error.kind()),
+            }
+        }
+        if vector["error_kind"] == json!("path_escapes_root") {
+            assert_eq!(failure, Some(ErrorKind::Invalid), "{}", vector["name"]);
+            continue;
+        }
+        let base = bench.folder.path().to_string_lossy().into_owned();
+        let expected: Value =
+            serde_json::from_str(&vector["expected"].to_string().replace("<base>", &base)).unwrap();
+        assert_eq!((Value::from(results), failure), (expected, None), "{}", vector["name"]);
+    }
+}
+
+#[tokio::test]
+async fn links_that_lead_out_are_refused_and_links_within_are_followed() {
+    let bench = Bench::new();
+    let access = access(&bench).await;
+    let (root, outside) = (bench.path("root"), bench.path("outside"));
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("secret"), "s").unwrap();
+    std::fs::create_dir_all(root.join("packages/web")).unwrap();
+    symlink(&outside, root.join("absolute")).unwrap();
+    symlink("../outside", root.join("relative")).unwrap();
+    symlink("../../../outside/new", root.join("packages/web/dangling")).unwrap();
+    symlink("packages/web", root.join("web")).unwrap();
+    symlink("/proc/self/root", root.join("magic")).unwrap();
+    for path in ["absolute/secret", "relative/secret", "magic/etc/passwd", "packages/web/dangling/x"] {
+        let read = access.read_file(path).await;
+        assert!(matches!(&read, Err(error) if error.kind() == ErrorKind::Invalid), "read {path}: {read:?}");
+        let write = access.write_file(path, Some(b"x"), 0o644).await;
+        assert_eq!(write.unwrap_err().kind(), ErrorKind::Invalid, "write {path}");
+        let remove = access.write_file(path, None, 0o644).await;
+        assert_eq!(remove.unwrap_err().kind(), ErrorKind::Invalid, "remove {path}");
+    }
+    assert_eq!(std::fs::read_to_string(outside.join("secret")).unwrap(), "s");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+
+    access.write_file("web/.env", Some(b"A=1"), 0o644).await.unwrap();
+    assert_eq!(std::fs::read_to_string(root.join("packages/web/.env")).unwrap(), "A=1");
+    assert_eq!(access.read_file("/web/.env").await.unwrap().unwrap(), b"A=1");
+}
+
+#[tokio::test]
+async fn a_file_that_is_a_link_is_replaced_and_its_target_stays() {
+    let bench = Bench::new();
+    let access = access(&bench).await;
+    std::fs::write(bench.path("target"), "theirs").unwrap();
+    symlink(bench.path("target"), bench.path("root/.env")).unwrap();
+    assert!(access.read_file(".env").await.is_err());
+    access.write_file(".env", Some(b"ours"), 0o600).await.unwrap();
+    assert_eq!(std::fs::read_to_string(bench.path("target")).unwrap(), "theirs");
+    let written = std::fs::symlink_metadata(bench.path("root/.env")).unwrap();
+    assert!(written.is_file() && written.permissions().mode() & 0o777 == 0o600);
+    let names: Vec<_> = std::fs::read_dir(bench.path("root")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, [".env"], "nothing temporary is left");
+}
+
+#[tokio::test]
+async fn commands_run_beneath_the_root() {
+    let bench = Bench::new();
+    let access = access(&bench).await;
+    std::fs::create_dir_all(bench.path("root/apps/web")).unwrap();
+    let mut hook = bench.hook("exec", "pwd");
+    hook.directory = "/apps/web".to_owned();
+    let outcome = access.exec(&hook, &CancellationToken::new()).await.unwrap();
+    assert_eq!(outcome.stdout, format!("{}\n", bench.path("root/apps/web").display()));
+    hook.directory = "apps/../..".to_owned();
+    let error = access.exec(&hook, &CancellationToken::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}

@@ -1,0 +1,9 @@
+//! The bot's own machine: real processes, real git, real files, real docker.
+
+mod access;
+mod adoption;
+mod bench;
+mod compose;
+mod git;
+mod networking;
+mod supervisor;

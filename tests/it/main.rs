@@ -1,0 +1,18 @@
+//! Everything that is tested through a front door or against a real part, in one binary.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod architecture;
+mod cli;
+mod conformance;
+mod demo;
+mod forge;
+mod front;
+mod lease;
+mod local;
+mod manager;
+mod reporter;
+mod store;
+mod support;
+mod torture;
+mod webhook;
+mod worker;

@@ -1,0 +1,10 @@
+//! The Manager against fake ports: what is run again and what is not, intents, resets, destroys, cancellation.
+
+mod cancellation;
+mod destroy;
+pub(crate) mod fakes;
+mod fingerprints;
+mod intents;
+mod readiness;
+mod reset;
+pub(crate) mod world;

@@ -1,0 +1,72 @@
+//! Ready means that the published URL answers; what cannot be run is refused before anything is made.
+
+use std::sync::Arc;
+
+use previewbot::manager::{Manager, ManagerError};
+
+use super::world::{FakeProbe, World, e1};
+
+const CONFIG: &str = "version: 1
+name: demo
+services:
+  api: {path: api}
+  web: {path: web}
+runner: {deploy: 'echo listening'}
+preview: {probe: {service: web, path: /healthz}}
+";
+
+#[tokio::test]
+async fn the_configured_url_is_asked_after_everything_else() {
+    let world = World::new();
+    let probe = Arc::new(FakeProbe::default());
+    let mut dependencies = world.dependencies(CONFIG, "local");
+    dependencies.probe = Some(probe.clone());
+    let manager = Manager::new(dependencies);
+    manager.init(&e1(), None).await.unwrap();
+    assert_eq!(*probe.urls.lock().unwrap(), ["http://localhost:61000/healthz"]);
+    assert_eq!(world.take_ran().last().unwrap(), "probe");
+    let plan = world.plans.lock().unwrap().remove(0);
+    let expected = ["create_compute", "allocate_ports", "build_manifest", "write_manifest"];
+    assert_eq!(plan, [&expected[..], &["start_infra", "runner_deploy", "probe"]].concat());
+    manager.init(&e1(), None).await.unwrap();
+    assert_eq!(world.take_ran(), ["probe"], "it is asked every time");
+}
+
+#[tokio::test]
+async fn a_silent_preview_fails_naming_the_service_with_its_last_lines() {
+    let world = World::new();
+    let mut dependencies = world.dependencies(CONFIG, "local");
+    dependencies.probe = Some(Arc::new(FakeProbe { dead: true, ..FakeProbe::default() }));
+    let Err(ManagerError::Step(error)) = Manager::new(dependencies).init(&e1(), None).await else {
+        panic!("the probe should fail");
+    };
+    assert_eq!(error.step, "probe");
+    assert!(error.to_string().starts_with("service web is not ready: http://localhost:61000/healthz"), "{error}");
+    assert_eq!(error.log_tail(), ["listening"]);
+    assert_eq!(world.entry("e1").unwrap().status.as_str(), "provisioned");
+}
+
+#[tokio::test]
+async fn code_is_synced_only_where_the_bot_owns_the_checkout() {
+    let world = World::new();
+    world.owns_checkout.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.manager(CONFIG).init(&e1(), None).await.unwrap();
+    assert_eq!(world.take_calls(), ["create env=e1 branch=b1", "allocate_ports", "sync_code", "start"]);
+    world.manager(CONFIG).attach("x1", &world.path("ext").to_string_lossy()).await.unwrap();
+    assert!(!world.take_calls().contains(&"sync_code".to_owned()), "a person's worktree is left alone");
+}
+
+#[tokio::test]
+async fn unsupported_projects_are_refused_before_anything_is_made() {
+    let cases = [
+        ("runner.compose", "runner: {compose: {image: node}}"),
+        ("provisioner.compute", "provisioner: {compute: {create: 'echo VM_IP=1', destroy: 'true'}}"),
+    ];
+    for (what, block) in cases {
+        let world = World::new();
+        let config = format!("version: 1\nname: demo\n{block}\n");
+        let error = world.manager(&config).init(&e1(), None).await.unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(world.take_calls().is_empty() && world.entry("e1").is_none());
+    }
+}

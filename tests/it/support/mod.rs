@@ -1,0 +1,11 @@
+//! What several rooms of tests share.
+
+pub(crate) mod bot;
+pub(crate) mod clock;
+pub(crate) mod contract;
+pub(crate) mod contract_bot;
+pub(crate) mod hand_clock;
+pub(crate) mod hurried_clock;
+pub(crate) mod memory_queue;
+pub(crate) mod process;
+pub(crate) mod repository;
