@@ -1,0 +1,29 @@
+# Sourced by the scripts beside it: Debian packages, installed only when something is missing.
+# shellcheck shell=bash
+
+log() { printf '[%s] %s\n' "$(basename "$0")" "$*" >&2; }
+die() { log "error: $*"; exit 1; }
+
+apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"; }
+
+# need_packages PACKAGE...: installs what is not installed.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  [ "$(id -u)" = 0 ] || die "missing packages: ${missing[*]} (run as root once, or install them yourself)"
+  log "installing ${missing[*]}"
+  apt_get update -qq >&2 || log "apt-get update reported errors; going on"
+  apt_get install -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# need_commands COMMAND:PACKAGE...: installs the package of each command that is not there.
+need_commands() {
+  local pair missing=()
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+  done
+  [ ${#missing[@]} -eq 0 ] || need_packages "${missing[@]}"
+}
