@@ -1,5 +1,6 @@
 //! The bot that `previewbot demo` plays with: the same composition as `serve`, with settings made on the spot.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -15,12 +16,18 @@ pub(super) async fn run(once: bool) -> anyhow::Result<()> {
     let world = world();
     let options = DemoOptions {
         once,
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: free_address()?,
         executable: std::env::current_exe().context("cannot tell where this program lies")?,
         clock: world.clock.clone(),
         random: world.random.clone(),
     };
     crate::demo::run(options, start).await
+}
+
+/// An address that is free now: the bot's links name it, so it must be known before the bot listens.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on this machine")?;
+    Ok(listener.local_addr()?)
 }
 
 async fn start(demo: DemoSettings) -> anyhow::Result<BotHandle> {
