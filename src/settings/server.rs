@@ -68,8 +68,12 @@ impl TryFrom<String> for DatabaseUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.strip_prefix("sqlite://") {
-            Some("") => Err("database.url names no file: write sqlite://data/previewbot.db".to_owned()),
+        // Options after a `?` are the store's own business.
+        let path = text.strip_prefix("sqlite://").map(|path| path.split('?').next().unwrap_or_default());
+        match path {
+            Some("" | ":memory:") => {
+                Err("database.url names no file: write sqlite://data/previewbot.db".to_owned())
+            }
             Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
             // The text may hold a password, so it is not repeated.
             None => Err("database.url must be sqlite://<file>; other databases are not supported yet".to_owned()),

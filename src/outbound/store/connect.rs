@@ -39,9 +39,6 @@ pub struct OpenOptions {
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The settings' URL names no `SQLite` file.
-    #[error("database.url `{0}` is not supported: use sqlite://<path>")]
-    Url(String),
     /// Another process serves it.
     #[error("another previewbot serves this database (pid {pid}): {path}; stop it first")]
     Served {
@@ -87,28 +84,6 @@ pub enum StoreError {
         /// What it said.
         source: sqlx::Error,
     },
-}
-
-/// The file that a `sqlite://path` URL names; relative paths are relative to `base`.
-///
-/// # Errors
-/// [`StoreError::Url`] for every other scheme and for databases in memory.
-pub fn sqlite_path(url: &str, base: &Path) -> Result<PathBuf, StoreError> {
-    let refused = || StoreError::Url(without_password(url));
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).ok_or_else(refused)?;
-    let path = path.split('?').next().unwrap_or_default();
-    if path.is_empty() || path == ":memory:" {
-        return Err(refused());
-    }
-    Ok(base.join(path))
-}
-
-/// The URL as it may be shown: whatever stands before an `@` is left out.
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
-        _ => url.to_owned(),
-    }
 }
 
 /// What [`open`] hands to the store.
@@ -194,21 +169,5 @@ fn database_error(path: &Path, source: sqlx::Error) -> StoreError {
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         Some("11" | "26") => StoreError::Corrupt(path.to_owned()),
         _ => StoreError::Database { path: path.to_owned(), source },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_sqlite_files_are_opened_and_passwords_are_not_shown() {
-        let base = Path::new("/srv/bot");
-        assert_eq!(sqlite_path("sqlite://data/bot.db", base).unwrap(), Path::new("/srv/bot/data/bot.db"));
-        assert_eq!(sqlite_path("sqlite:///var/bot.db?mode=rwc", base).unwrap(), Path::new("/var/bot.db"));
-        for bad in ["sqlite://", "sqlite::memory:", "bot.db", "postgres://u:secret@host/db"] {
-            let error = sqlite_path(bad, base).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-        }
     }
 }
