@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::folders::Folders;
 use crate::domain::change::{Repository, Sha};
@@ -102,7 +102,7 @@ impl LocalWorkshop {
             commit: commit.filter(|_| deploys).map(ToString::to_string),
         };
         let secrets = self.secrets(&environment.project.repository)?;
-        let redactor = Redactor::new(secrets.values().map(|secret| secret.expose_secret().to_owned()));
+        let redactor = Redactor::of_secrets(&secrets);
         Ok(LocalHookRunner::take_over(options).await?.hiding(redactor))
     }
 

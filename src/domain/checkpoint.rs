@@ -53,6 +53,23 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
+    /// A record of this moment, with nothing else to tell.
+    #[must_use]
+    pub fn of_now(name: &str, status: RecordStatus, now: jiff::Timestamp, machine: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            status,
+            started_at: now,
+            finished_at: now,
+            duration_ms: 0,
+            machine: machine.to_owned(),
+            error: None,
+            outputs: BTreeMap::new(),
+            fingerprint: None,
+            operation_id: None,
+        }
+    }
+
     /// Whether the record says that the step is done.
     #[must_use]
     pub fn is_completed(&self) -> bool {

@@ -1,7 +1,9 @@
 //! Hides secret values in text that people may see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// What stands in a secret's place.
 const MASK: &str = "********";
@@ -42,6 +44,12 @@ impl Redactor {
         let mut forms: Vec<String> = forms.into_iter().collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         Self { forms }
+    }
+
+    /// A redactor for a project's secrets by name.
+    #[must_use]
+    pub fn of_secrets(secrets: &BTreeMap<String, SecretString>) -> Self {
+        Self::new(secrets.values().map(|secret| secret.expose_secret().to_owned()))
     }
 
     /// The text without secrets.

@@ -125,17 +125,11 @@ fn new_record(context: &Context<'_>, step: &dyn Step, go: Go) -> Running {
     let prior = go.prior.as_ref().map(|record| record.status);
     let operation_id =
         (step.rules().checkpoint == Checkpoint::Intent).then(|| operation_id(context, step.name(), go.prior));
+    let machine = &context.dependencies.machine;
     let record = StepRecord {
-        name: step.name().to_owned(),
-        status: RecordStatus::Started,
-        started_at: now,
-        finished_at: now,
-        duration_ms: 0,
-        machine: context.dependencies.machine.clone(),
-        error: None,
-        outputs: Outputs::new(),
         fingerprint: go.fingerprint,
         operation_id,
+        ..StepRecord::of_now(step.name(), RecordStatus::Started, now, machine)
     };
     Running { record, prior }
 }

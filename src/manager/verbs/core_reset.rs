@@ -11,7 +11,7 @@ use crate::manager::execute::operation_id;
 use crate::manager::hooks::ServiceHook;
 use crate::manager::plan::{self, StepId};
 use crate::manager::reset_target::can_reset;
-use crate::manager::step::{Inputs, Outputs, StepError, StepFailure};
+use crate::manager::step::{Inputs, StepError, StepFailure};
 use crate::manager::steps;
 use crate::manager::walk::walk;
 use crate::manager::{Manager, ManagerError};
@@ -112,18 +112,9 @@ impl Manager {
         let name = plan::reset_intent(service);
         let prior = context.record(&name).await;
         let now = self.dependencies.clock.now();
-        let record = StepRecord {
-            operation_id: Some(operation_id(context, &name, prior)),
-            name,
-            status: RecordStatus::Started,
-            started_at: now,
-            finished_at: now,
-            duration_ms: 0,
-            machine: self.dependencies.machine.clone(),
-            error: None,
-            outputs: Outputs::new(),
-            fingerprint: None,
-        };
+        let operation_id = Some(operation_id(context, &name, prior));
+        let machine = &self.dependencies.machine;
+        let record = StepRecord { operation_id, ..StepRecord::of_now(&name, RecordStatus::Started, now, machine) };
         context.set_record(record.clone()).await;
         context.save().await?;
         Ok(record)

@@ -8,7 +8,7 @@ use crate::manager::context::Context;
 use crate::manager::hooks::{HookCall, ServiceHook};
 use crate::manager::plan::{self, DestroyPart};
 use crate::manager::script::Place;
-use crate::manager::step::{Outputs, StepError, StepFailure};
+use crate::manager::step::{StepError, StepFailure};
 use crate::manager::steps;
 use crate::manager::{DestroyError, Manager, ManagerError};
 
@@ -94,18 +94,7 @@ impl Manager {
 
     fn done_record(&self, name: &str) -> StepRecord {
         let now = self.dependencies.clock.now();
-        StepRecord {
-            name: name.to_owned(),
-            status: RecordStatus::Completed,
-            started_at: now,
-            finished_at: now,
-            duration_ms: 0,
-            machine: self.dependencies.machine.clone(),
-            error: None,
-            outputs: Outputs::new(),
-            fingerprint: None,
-            operation_id: None,
-        }
+        StepRecord::of_now(name, RecordStatus::Completed, now, &self.dependencies.machine)
     }
 
     async fn tear_down(&self, context: &Context<'_>, part: &DestroyPart) -> Result<(), StepFailure> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::reporter::Forges;
 use super::workshop::{Bench, Workshop};
@@ -226,7 +226,7 @@ impl Converger {
             clock: self.clock.clone(),
             probe: Some(bench.probe),
             cancel,
-            redactor: redactor(&prepared.secrets),
+            redactor: Redactor::of_secrets(&prepared.secrets),
             secrets: prepared.secrets,
             life: task.environment.life,
             commit: prepared.commit,
@@ -290,10 +290,6 @@ impl Converger {
             Err(error) => assess::retry_or_fail(&error),
         }
     }
-}
-
-fn redactor(secrets: &BTreeMap<String, SecretString>) -> Redactor {
-    Redactor::new(secrets.values().map(|secret| secret.expose_secret().to_owned()))
 }
 
 fn speaks_of_a_secret(name: &str) -> bool {
