@@ -17,7 +17,7 @@ use crate::domain::ports::{ClaimedJob, Git, HookRunner, PortLeases};
 use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
 use crate::domain::redact::Redactor;
-use crate::outbound::compute::{LocalCompute, LocalComputeOptions};
+use crate::outbound::compute::{LocalCompute, LocalComputeOptions, MirrorSource};
 use crate::outbound::networking::{LocalNetworking, NetworkingOptions};
 use crate::outbound::probe::HttpProbe;
 use crate::outbound::progress::JournalReporter;
@@ -63,15 +63,8 @@ impl LocalWorkshop {
         })
     }
 
-    fn compute_options(
-        &self,
-        environment: &Environment,
-        config: &ProjectConfig,
-        commit: Option<&Sha>,
-    ) -> LocalComputeOptions {
+    fn compute_options(&self, environment: &Environment, config: &ProjectConfig) -> LocalComputeOptions {
         LocalComputeOptions {
-            repository: environment.project.repository.clone(),
-            commit: commit.cloned(),
             life: environment.life,
             slug: environment.project.slug.to_string(),
             root: self.folders.previews(),
@@ -177,9 +170,16 @@ impl Workshop for LocalWorkshop {
         commit: Option<&Sha>,
     ) -> PortResult<Bench> {
         let hooks: Arc<dyn HookRunner> = Arc::new(self.runner(claimed, environment, commit).await?);
-        let place = self.compute_options(environment, config, commit);
+        let place = self.compute_options(environment, config);
+        let source = Arc::new(MirrorSource {
+            git: self.git.clone(),
+            repository: environment.project.repository.clone(),
+            commit: commit.cloned(),
+            life: environment.life,
+            run_as: self.run_as,
+        });
         Ok(Bench {
-            compute: Arc::new(LocalCompute::new(place, self.git.clone(), hooks.clone())),
+            compute: Arc::new(LocalCompute::new(place, source, hooks.clone())),
             networking: Arc::new(self.networking(&claimed.claim, environment)),
             state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claimed.claim.clone()))),
             hooks,

@@ -1,4 +1,4 @@
-//! Environments on the bot's own machine: a checkout of the mirror and a compose project.
+//! Environments on this machine: a checkout and a compose project.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,19 +11,17 @@ use tokio_util::sync::CancellationToken;
 use super::compose::Compose;
 use super::docker::Docker;
 use super::patch::{self, Patch};
+use super::source::CodeSource;
 use super::sweep::sweep;
-use crate::domain::change::{Repository, Sha};
 use crate::domain::compose::project_name;
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::port_map::PortMap;
-use crate::domain::ports::{ComputeAccess, ComputePort, CreateRequest, Git, HookRunner};
+use crate::domain::ports::{ComputeAccess, ComputePort, CreateRequest, HookRunner};
 use crate::outbound::access::LocalAccess;
 use crate::outbound::file_work::apart;
-use crate::outbound::supervisor::{
-    TOOL_MARKER, UserIds, end_marked_processes, end_orphaned_tools, life_folder, own_tree,
-};
+use crate::outbound::supervisor::{TOOL_MARKER, UserIds, end_marked_processes, end_orphaned_tools, life_folder};
 use crate::outbound::tool::Tool;
 
 /// How long a look into a person's own worktree may take.
@@ -32,10 +30,6 @@ const QUICK: Duration = Duration::from_secs(10);
 /// Which environment, and how this machine is used for it.
 #[derive(Debug, Clone)]
 pub struct LocalComputeOptions {
-    /// The repository that the code comes from.
-    pub repository: Repository,
-    /// The commit that the job is for; `None` when what is there is only to be stopped or destroyed.
-    pub commit: Option<Sha>,
     /// The environment's life.
     pub life: LifeId,
     /// The project's slug.
@@ -58,10 +52,10 @@ pub struct LocalComputeOptions {
     pub run_as: Option<UserIds>,
 }
 
-/// One environment on the bot's own machine.
+/// One environment on this machine.
 pub struct LocalCompute {
     options: LocalComputeOptions,
-    git: Arc<dyn Git>,
+    source: Arc<dyn CodeSource>,
     runner: Arc<dyn HookRunner>,
 }
 
@@ -95,25 +89,10 @@ impl Leftovers {
 }
 
 impl LocalCompute {
-    /// The compute of one environment; hooks in it run through `runner`.
+    /// The compute of one environment with code from `source`; hooks in it run through `runner`.
     #[must_use]
-    pub fn new(options: LocalComputeOptions, git: Arc<dyn Git>, runner: Arc<dyn HookRunner>) -> Self {
-        Self { options, git, runner }
-    }
-
-    async fn checkout(&self, directory: &Path) -> PortResult<()> {
-        let options = &self.options;
-        if let Some(parent) = directory.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| unusable(parent, error))?;
-        }
-        let commit = options
-            .commit
-            .as_ref()
-            .ok_or_else(|| PortError::new(ErrorKind::Invalid, "there is no commit to check out"))?;
-        self.git.checkout(&options.repository, commit, directory).await?;
-        let Some(owner) = options.run_as else { return Ok(()) };
-        let folder = directory.to_owned();
-        apart(move || own_tree(&folder, owner)).await.map_err(|error| unusable(directory, error))
+    pub fn new(options: LocalComputeOptions, source: Arc<dyn CodeSource>, runner: Arc<dyn HookRunner>) -> Self {
+        Self { options, source, runner }
     }
 
     fn compose(&self, environment: &str) -> Compose {
@@ -161,7 +140,7 @@ impl LocalCompute {
 
 #[async_trait]
 impl ComputePort for LocalCompute {
-    async fn create(&self, _request: &CreateRequest, cancel: &CancellationToken) -> PortResult<ComputeAccessInfo> {
+    async fn create(&self, request: &CreateRequest, cancel: &CancellationToken) -> PortResult<ComputeAccessInfo> {
         let directory = &self.options.directory;
         let info = ComputeAccessInfo {
             kind: "local".to_owned(),
@@ -169,20 +148,16 @@ impl ComputePort for LocalCompute {
             managed_worktree: true,
             ..ComputeAccessInfo::default()
         };
-        self.sync_code(&info, cancel).await?;
+        self.source.make(directory, request, cancel).await?;
         Ok(info)
     }
 
     fn owns_checkout(&self) -> bool {
-        true
+        self.source.follows_a_commit()
     }
 
     async fn sync_code(&self, info: &ComputeAccessInfo, cancel: &CancellationToken) -> PortResult<()> {
-        let path = self.path(info);
-        tokio::select! {
-            done = self.checkout(&path) => done,
-            () = cancel.cancelled() => Err(PortError::new(ErrorKind::Cancelled, "the checkout was cancelled")),
-        }
+        self.source.sync(&self.path(info), cancel).await
     }
 
     async fn access(&self, info: &ComputeAccessInfo) -> PortResult<Arc<dyn ComputeAccess>> {
@@ -228,10 +203,8 @@ impl ComputePort for LocalCompute {
         self.remove_infrastructure(environment, &mut left).await;
         if info.managed_worktree {
             let path = self.path(info);
-            let removed = self.git.remove_checkout(&self.options.repository, &path).await;
-            left.note(&format!("folder {}", path.display()), removed.map_err(|error| error.chain()));
-            let released = self.git.release(&self.options.repository, self.options.life).await;
-            left.note("references in the mirror", released.map_err(|error| error.chain()));
+            let removed = self.source.remove(&path).await;
+            left.note("the checkout", removed.map_err(|error| error.chain()));
         }
         // What is known of the environment goes last and only when nothing is left: a second try needs it.
         if left.0.is_empty() {
@@ -276,6 +249,6 @@ fn remove_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn unusable(folder: &Path, error: io::Error) -> PortError {
+pub(super) fn unusable(folder: &Path, error: io::Error) -> PortError {
     PortError::with_source(ErrorKind::Unavailable, format!("cannot use {}", folder.display()), error)
 }

@@ -4,6 +4,8 @@ mod compose;
 mod docker;
 mod local;
 mod patch;
+mod source;
 mod sweep;
 
 pub use local::{LocalCompute, LocalComputeOptions};
+pub use source::{CodeSource, MirrorSource};

@@ -13,7 +13,7 @@ use previewbot::domain::entry::ComputeAccessInfo;
 use previewbot::domain::error::{ErrorKind, PortResult};
 use previewbot::domain::port_map::PortMap;
 use previewbot::domain::ports::{ComputePort, CreateRequest, Git, HookRunner};
-use previewbot::outbound::compute::{LocalCompute, LocalComputeOptions};
+use previewbot::outbound::compute::{LocalCompute, LocalComputeOptions, MirrorSource};
 use previewbot::outbound::git::MirrorGit;
 use tokio_util::sync::CancellationToken;
 
@@ -89,8 +89,6 @@ impl Place {
         let runner: Arc<dyn HookRunner> = Arc::new(self.bench.runner(1).await);
         let root = self.bench.path("previews");
         let options = LocalComputeOptions {
-            repository: self.repository.clone(),
-            commit: Some(commit.clone()),
             life: self.bench.life,
             slug: self.slug(),
             directory: root.join(self.slug()).join(self.name),
@@ -102,7 +100,14 @@ impl Place {
             docker_config: self.bench.path("docker"),
             run_as: None,
         };
-        LocalCompute::new(options, Arc::new(git), runner)
+        let source = MirrorSource {
+            git: Arc::new(git),
+            repository: self.repository.clone(),
+            commit: Some(commit.clone()),
+            life: self.bench.life,
+            run_as: None,
+        };
+        LocalCompute::new(options, Arc::new(source), runner)
     }
 
     async fn create(&self, compute: &LocalCompute) -> ComputeAccessInfo {
