@@ -116,6 +116,7 @@ impl HookCall<'_> {
             timeout: dependencies.step_timeout,
             fingerprint: fingerprint.finish(),
             killable: self.killable,
+            prints_values: self.prints_values,
         }
     }
 

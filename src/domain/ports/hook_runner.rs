@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::error::PortResult;
 
 /// A shell text to run under the supervisor.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HookCommand {
     /// The step that it belongs to; names the run's files.
     pub step: String,
@@ -23,6 +23,8 @@ pub struct HookCommand {
     pub fingerprint: String,
     /// Whether a cancellation may kill it; otherwise it ends first.
     pub killable: bool,
+    /// Whether it prints `NAME=value` outputs, whose values nobody is shown.
+    pub prints_values: bool,
 }
 
 impl std::fmt::Debug for HookCommand {
@@ -64,6 +66,12 @@ impl HookOutcome {
     pub fn succeeded(&self) -> bool {
         self.exit == HookExit::Code(0)
     }
+}
+
+/// Who is shown what hooks print while they run.
+pub trait HookOutput: Send + Sync {
+    /// One line of either output, masked, without its line break.
+    fn line(&self, step: &str, line: &str);
 }
 
 /// Runs hooks so that they can be found, adopted or killed with all their children after any crash.

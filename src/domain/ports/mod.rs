@@ -29,7 +29,7 @@ pub use forge::{
     Check, CheckConclusion, CheckState, Comment, Deployment, DeploymentState, Forge, NewCheck, NewDeployment,
 };
 pub use git::Git;
-pub use hook_runner::{HookCommand, HookExit, HookOutcome, HookRunner};
+pub use hook_runner::{HookCommand, HookExit, HookOutcome, HookOutput, HookRunner};
 pub use housekeeping::Housekeeping;
 pub use job_queue::{Accepted, ClaimedJob, Heartbeat, JobFilter, JobQueue, Room};
 pub use journal::Journal;

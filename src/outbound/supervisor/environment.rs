@@ -32,20 +32,29 @@ fn is_allowed(name: &str) -> bool {
     matches!(name, "PATH" | "LANG" | "TZ" | "TERM") || name.starts_with("LC_")
 }
 
-/// The whole environment of one run.
+/// Whose run it is, and where the life's own folders are.
+pub(super) struct Place<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) life: LifeId,
+    pub(super) run: uuid::Uuid,
+}
+
+/// The whole environment of one run: a person's own variables where there are some, else the allowlist with a `HOME`
+/// and a `TMPDIR` of the life's own.
 pub(super) fn of_run(
+    own: Option<&BTreeMap<String, String>>,
     command: &BTreeMap<String, String>,
-    folder: &Path,
-    life: LifeId,
-    run: uuid::Uuid,
+    place: &Place<'_>,
 ) -> BTreeMap<String, String> {
-    let mut variables = allowed_variables();
+    let mut variables = own.cloned().unwrap_or_else(allowed_variables);
     variables.extend(command.clone());
-    let text = |path: &str| folder.join(path).to_string_lossy().into_owned();
-    variables.insert("HOME".to_owned(), text("home"));
-    variables.insert("TMPDIR".to_owned(), text("tmp"));
-    variables.insert(LIFE_MARKER.to_owned(), life.to_string());
-    variables.insert(RUN_MARKER.to_owned(), run.to_string());
+    if own.is_none() {
+        let text = |path: &str| place.folder.join(path).to_string_lossy().into_owned();
+        variables.insert("HOME".to_owned(), text("home"));
+        variables.insert("TMPDIR".to_owned(), text("tmp"));
+    }
+    variables.insert(LIFE_MARKER.to_owned(), place.life.to_string());
+    variables.insert(RUN_MARKER.to_owned(), place.run.to_string());
     variables
 }
 

@@ -7,6 +7,7 @@
 
 mod environment;
 mod fence;
+mod follow;
 mod output;
 mod owner;
 mod process;

@@ -1,8 +1,10 @@
 //! Runs hooks on this machine: begin or adopt, wait, end.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,12 +14,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::fence::{Fence, Held};
+use super::follow::Follower;
 use super::owner::{UserIds, make_folder};
 use super::record::Run;
 use super::{environment, life_folder, output};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, SystemRandom};
+use crate::domain::ports::{HookCommand, HookOutcome, HookOutput, HookRunner, SystemRandom};
 use crate::domain::redact::Redactor;
 use crate::outbound::clock::OsRandom;
 
@@ -43,7 +46,6 @@ pub struct RunnerOptions {
 }
 
 /// Runs the hooks of one environment's life, as long as no newer epoch takes it over.
-#[derive(Debug)]
 pub struct LocalHookRunner {
     options: RunnerOptions,
     folder: PathBuf,
@@ -52,6 +54,16 @@ pub struct LocalHookRunner {
     inherited: Mutex<Vec<Run>>,
     /// Masks the project's secrets in outputs that are kept.
     redactor: Redactor,
+    /// Who is shown what hooks print while they run.
+    output: Option<Arc<dyn HookOutput>>,
+    /// A person's own variables, for hooks that run in that person's name; `None`: the allowlist alone.
+    inherited_variables: Option<BTreeMap<String, String>>,
+}
+
+impl std::fmt::Debug for LocalHookRunner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalHookRunner").field("options", &self.options).finish_non_exhaustive()
+    }
 }
 
 /// How a run that was waited for came to its end.
@@ -82,14 +94,34 @@ impl LocalHookRunner {
         let mut inherited = Run::uncollected(&folder.join("runs")).map_err(|error| unusable(&folder, error))?;
         let commit = options.commit.as_deref();
         end_unless(&mut inherited, |run| run.exit().is_some() || run.is_for(commit)).await?;
-        let redactor = Redactor::new([]);
-        Ok(Self { options, folder, fence, inherited: Mutex::new(inherited), redactor })
+        Ok(Self {
+            options,
+            folder,
+            fence,
+            inherited: Mutex::new(inherited),
+            redactor: Redactor::new([]),
+            output: None,
+            inherited_variables: None,
+        })
     }
 
     /// Masks these secrets in the outputs that are kept of ended hooks.
     #[must_use]
     pub fn hiding(self, redactor: Redactor) -> Self {
         Self { redactor, ..self }
+    }
+
+    /// Shows what hooks print while they run.
+    #[must_use]
+    pub fn shown_to(self, output: Arc<dyn HookOutput>) -> Self {
+        Self { output: Some(output), ..self }
+    }
+
+    /// Hooks get these variables, `HOME` and `TMPDIR` among them, in place of the bot's allowlist: for a person who
+    /// runs hooks of a project that is the person's own.
+    #[must_use]
+    pub fn inheriting(self, variables: BTreeMap<String, String>) -> Self {
+        Self { inherited_variables: Some(variables), ..self }
     }
 
     /// Shortens and masks the outputs of an ended run, and marks it as handed on.
@@ -125,7 +157,9 @@ impl LocalHookRunner {
         let start = || {
             let id = OsRandom.uuid();
             let run = Run::prepare(&self.folder.join("runs"), command, id, self.options.run_as)?;
-            let variables = environment::of_run(&command.environment, &self.folder, self.options.life, run.id());
+            let own = self.inherited_variables.as_ref();
+            let place = environment::Place { folder: &self.folder, life: self.options.life, run: run.id() };
+            let variables = environment::of_run(own, &command.environment, &place);
             let mut process = Command::new("/bin/sh");
             process.args(["-c", SUPERVISOR, "previewbot-supervisor"]).current_dir(&command.directory);
             process.env_clear().envs(variables).env("PREVIEWBOT_SUPERVISOR", run.folder());
@@ -156,21 +190,32 @@ impl LocalHookRunner {
         let ended = ended(run, child);
         let timeout = sleep(command.timeout);
         tokio::pin!(ended, timeout);
+        let follow = |output| Follower::new(run.folder(), output, &self.redactor, command);
+        let mut follower = self.output.as_ref().map(follow);
         let mut look = interval(SIZE_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let ending = loop {
             tokio::select! {
                 biased;
-                () = &mut ended => return Ending::Itself,
-                () = cancel.cancelled(), if command.killable => return Ending::Stop(cancelled(command)),
-                () = &mut timeout => return Ending::Stop(timed_out(command)),
+                () = &mut ended => break Ending::Itself,
+                () = cancel.cancelled(), if command.killable => break Ending::Stop(cancelled(command)),
+                () = &mut timeout => break Ending::Stop(timed_out(command)),
                 _ = look.tick() => if output::size(run.folder()) > output::RUNNING_LIMIT {
-                    return Ending::Stop(too_much(command));
+                    break Ending::Stop(too_much(command));
                 },
             }
+            if let Some(follower) = &mut follower {
+                follower.look();
+            }
+        };
+        if let Some(follower) = follower {
+            follower.finish();
         }
+        ending
     }
+}
 
+impl LocalHookRunner {
     /// The result of a run that ended by itself.
     async fn outcome(&self, run: &Run, _held: &Held) -> PortResult<HookOutcome> {
         let Some(exit) = run.exit() else {

@@ -73,6 +73,7 @@ impl Bench {
             timeout: PATIENCE,
             fingerprint: script.to_owned(),
             killable: true,
+            prints_values: false,
         }
     }
 
