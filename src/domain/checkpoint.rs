@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::entry::EnvironmentEntry;
+use super::moment::Moment;
 
 /// What a step's record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +30,9 @@ pub struct StepRecord {
     /// What happened.
     pub status: RecordStatus,
     /// When it began.
-    pub started_at: jiff::Timestamp,
+    pub started_at: Moment,
     /// When it ended.
-    pub finished_at: jiff::Timestamp,
+    pub finished_at: Moment,
     /// How long it took, in ms.
     #[serde(default)]
     pub duration_ms: i64,
@@ -59,8 +60,8 @@ impl StepRecord {
         Self {
             name: name.to_owned(),
             status,
-            started_at: now,
-            finished_at: now,
+            started_at: now.into(),
+            finished_at: now.into(),
             duration_ms: 0,
             machine: machine.to_owned(),
             error: None,
@@ -104,7 +105,7 @@ pub enum AuditAction {
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     /// When.
-    pub timestamp: jiff::Timestamp,
+    pub timestamp: Moment,
     /// Which step.
     pub step: String,
     /// What happened to it.
@@ -138,7 +139,7 @@ pub fn invalidate_step(
     let record = entry.steps.get_mut(step).filter(|record| record.is_completed())?;
     record.status = RecordStatus::Invalidated;
     Some(AuditEntry {
-        timestamp: now,
+        timestamp: now.into(),
         step: step.to_owned(),
         action: AuditAction::Invalidated,
         machine: machine.to_owned(),
@@ -179,7 +180,7 @@ pub fn invalidate_steps_from(
     let invalidate = |step: &String| {
         entry.steps.remove(step);
         AuditEntry {
-            timestamp: now,
+            timestamp: now.into(),
             step: step.clone(),
             action: AuditAction::Invalidated,
             machine: machine.to_owned(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{AuditEntry, StepRecord};
+use super::moment::Moment;
 use super::port_map::PortMap;
 
 /// Outputs of hooks by provisioner service, then by name.
@@ -100,9 +101,9 @@ pub struct EnvironmentEntry {
     /// Where in its life it is.
     pub status: Status,
     /// When the entry was made.
-    pub created_at: jiff::Timestamp,
+    pub created_at: Moment,
     /// When the entry last changed.
-    pub updated_at: jiff::Timestamp,
+    pub updated_at: Moment,
     /// Port by service or infrastructure name.
     pub ports: Option<PortMap>,
     /// Outputs of seeds and resets.
@@ -174,41 +175,7 @@ impl Default for State {
 }
 
 /// The only version of the state's format.
-const STATE_VERSION: i64 = 1;
-
-/// A state file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// No JSON, or not of the state's shape.
-    #[error("state file does not parse: {0}")]
-    Json(#[from] serde_json::Error),
-    /// Written by something newer.
-    #[error("state file has version {0}, only {STATE_VERSION} is known; update previewbot or remove the file")]
-    Version(i64),
-}
-
-impl State {
-    /// Reads the text of a state file; one without a version counts as version 0.
-    ///
-    /// # Errors
-    /// See [`StateError`].
-    pub fn from_text(text: &str) -> Result<Self, StateError> {
-        #[derive(Deserialize)]
-        struct Written {
-            #[serde(default)]
-            version: i64,
-            environments: Option<BTreeMap<String, EnvironmentEntry>>,
-        }
-        // The version comes first: an unknown one explains whatever else does not fit.
-        let value: serde_json::Value = serde_json::from_str(text)?;
-        let version = value.get("version").and_then(serde_json::Value::as_i64).unwrap_or_default();
-        if !(0..=STATE_VERSION).contains(&version) {
-            return Err(StateError::Version(version));
-        }
-        let written: Written = serde_json::from_value(value)?;
-        Ok(Self { version: written.version, environments: written.environments.unwrap_or_default() })
-    }
-}
+pub(super) const STATE_VERSION: i64 = 1;
 
 /// An entry and what was observed of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -160,19 +160,8 @@ fn template_context(config: &ProjectConfig, inputs: &ManifestInputs<'_>) -> Temp
 impl Manifest {
     /// The text that the Go tool's manager writes (no trailing newline).
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "it cannot panic, see below")]
     pub fn to_text(&self) -> String {
-        #[expect(
-            clippy::expect_used,
-            reason = "a tree of texts and numbers with text keys always has a JSON form"
-        )]
-        let text = serde_json::to_string_pretty(self).expect("manifest has a JSON form");
-        // Go's encoder escapes these; in JSON they occur nowhere but inside texts.
-        text.replace('&', "\\u0026")
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('\u{2028}', "\\u2028")
-            .replace('\u{2029}', "\\u2029")
+        go_json(self)
     }
 
     /// Reads a manifest as the Go tool does (spec §11 `ReadManifest`), but takes exactly one JSON value with
@@ -209,6 +198,18 @@ impl Manifest {
         }
         files
     }
+}
+
+/// Two-space indented JSON as Go's encoder writes it, for a tree of texts and numbers with text keys.
+pub(super) fn go_json(value: &impl Serialize) -> String {
+    #[expect(clippy::expect_used, reason = "a tree of texts and numbers with text keys always has a JSON form")]
+    let text = serde_json::to_string_pretty(value).expect("it has a JSON form");
+    // Go's encoder escapes these; in JSON they occur nowhere but inside texts.
+    text.replace('&', "\\u0026")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }
 
 impl ManifestService {

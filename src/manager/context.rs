@@ -123,7 +123,7 @@ impl<'a> Context<'a> {
     pub(super) async fn update(&self, change: impl FnOnce(&mut EnvironmentEntry)) -> PortResult<()> {
         if let Some(entry) = &mut self.facts().await.entry {
             change(entry);
-            entry.updated_at = self.dependencies.clock.now();
+            entry.updated_at = self.dependencies.clock.now().into();
         }
         self.save().await
     }
@@ -183,7 +183,7 @@ impl<'a> Context<'a> {
             return Ok(());
         }
         let entry = AuditEntry {
-            timestamp: self.dependencies.clock.now(),
+            timestamp: self.dependencies.clock.now().into(),
             step: line.step.to_owned(),
             action: line.action,
             machine: self.dependencies.machine.clone(),

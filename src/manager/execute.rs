@@ -166,7 +166,7 @@ async fn conclude(
     result: Result<Outputs, StepFailure>,
 ) -> Result<i64, (i64, StepFailure)> {
     let mut record = running.record;
-    record.finished_at = context.dependencies.clock.now();
+    record.finished_at = context.dependencies.clock.now().into();
     record.duration_ms = record.finished_at.as_millisecond() - record.started_at.as_millisecond();
     let duration = record.duration_ms;
     if step.rules().checkpoint == Checkpoint::None {

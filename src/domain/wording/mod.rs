@@ -7,6 +7,7 @@ mod escape;
 mod replies;
 mod shown;
 mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -17,4 +18,5 @@ pub use deployment::{deployment, deployment_environment};
 pub use escape::{code, escape, fence};
 pub use replies::{denied, help, not_understood, reply_marker};
 pub use shown::shown;
-pub use time::duration;
+pub use status::{StatusTable, status_markdown};
+pub use time::{duration, short_duration};

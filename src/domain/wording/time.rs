@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 const SECOND: i64 = 1_000;
@@ -16,6 +18,22 @@ pub fn duration(milliseconds: i64) -> String {
         HOUR..DAY => two(ms / HOUR, "h", ms % HOUR / MINUTE, "min"),
         DAY.. => days(ms / DAY),
     }
+}
+
+/// `350ms`, `41.5s`, `2m5s`: how long a step took, in the columns of a terminal (spec §20). Never `1m60s`.
+#[must_use]
+pub fn short_duration(milliseconds: u64) -> String {
+    let took = Duration::from_millis(milliseconds).as_secs_f64();
+    let in_tenths = format!("{took:.1}");
+    if milliseconds < 1_000 {
+        return format!("{milliseconds}ms");
+    }
+    if took < 60.0 && in_tenths != "60.0" {
+        return format!("{in_tenths}s");
+    }
+    // In whole seconds first, so that 59.9 s of a minute become the next minute.
+    let seconds = Duration::from_millis(milliseconds.saturating_add(500)).as_secs();
+    format!("{}m{}s", seconds / 60, seconds % 60)
 }
 
 /// The same in one unit, for "… ago" and "in …".
@@ -59,6 +77,25 @@ mod tests {
         ];
         for (ms, text) in told {
             assert_eq!(duration(ms), text);
+        }
+    }
+
+    #[test]
+    fn short_durations_never_show_sixty_seconds() {
+        let told = [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1_000, "1.0s"),
+            (1_549, "1.5s"),
+            (59_949, "59.9s"),
+            (59_999, "1m0s"),
+            (60_000, "1m0s"),
+            (61_500, "1m2s"),
+            (119_900, "2m0s"),
+            (3_600_000, "60m0s"),
+        ];
+        for (ms, text) in told {
+            assert_eq!(short_duration(ms), text);
         }
     }
 

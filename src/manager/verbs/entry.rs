@@ -114,8 +114,8 @@ impl Manager {
             name: request.environment.clone(),
             branch: request.branch.clone(),
             status: Status::Creating,
-            created_at: now,
-            updated_at: now,
+            created_at: now.into(),
+            updated_at: now.into(),
             ..EnvironmentEntry::default()
         };
         self.dependencies.state.set_environment(&entry).await?;

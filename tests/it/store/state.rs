@@ -13,7 +13,7 @@ fn entry(name: &str) -> EnvironmentEntry {
 
 fn line(step: &str) -> AuditEntry {
     AuditEntry {
-        timestamp: Timestamp::UNIX_EPOCH,
+        timestamp: Timestamp::UNIX_EPOCH.into(),
         step: step.to_owned(),
         action: AuditAction::Executed,
         machine: "m".to_owned(),
