@@ -3,7 +3,6 @@
 
 mod architecture;
 mod cli;
-mod conformance;
 mod demo;
 mod forge;
 mod front;

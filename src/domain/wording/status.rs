@@ -32,7 +32,7 @@ pub fn status_markdown(status: &StatusTable<'_>) -> String {
         } else {
             format!("http://localhost:{port}")
         };
-        table.push_str(&format!("| {shown} | {url} |\n"));
+        table.extend(["| ", &shown, " | ", &url, " |\n"]);
     }
     table
 }

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use previewbot::domain::entry::Status;
 use previewbot::domain::ports::CreateRequest;
 use previewbot::manager::{Manager, ManagerError};
 use serde_json::{Map, Value, json};
 
+use super::access::block_on;
+use super::checks::{Verdict, ensure};
+use super::lifecycle_compare::check_calls;
 use super::lifecycle_requirements::requirement;
-use super::vectors::{Binding, ExpectedError, Vector, check_topic};
-use crate::manager::world::World;
+use super::vectors::{Answer, ExpectedError, Vector};
+use crate::world::World;
 
 /// One call of a vector and what came of it.
 pub(super) struct Played {
@@ -22,7 +26,10 @@ pub(super) struct Played {
     pub(super) state: Value,
 }
 
-fn text<'a>(call: &'a Value, key: &str) -> &'a str {
+/// Kind of the failure to play a call.
+const UNKNOWN_OPERATION: &str = "unknown operation";
+
+pub(super) fn text<'a>(call: &'a Value, key: &str) -> &'a str {
     call.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -40,8 +47,11 @@ async fn verb(
 ) -> Result<Map<String, Value>, (&'static str, String)> {
     let (env, service) = (text(call, "env"), text(call, "service"));
     let from = call.get("from").and_then(Value::as_str);
-    let request =
-        CreateRequest { environment: env.to_owned(), branch: text(call, "branch").to_owned(), base: None };
+    let request = CreateRequest {
+        environment: env.to_owned(),
+        branch: text(call, "branch").to_owned(),
+        base: call.get("base").and_then(Value::as_str).map(str::to_owned),
+    };
     let attached = world.path("ext").to_string_lossy().into_owned();
     let mut extra = Map::new();
     let result = match text(call, "op") {
@@ -67,7 +77,7 @@ async fn verb(
             let names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
             extra.insert("names".to_owned(), json!(names));
         }),
-        other => panic!("unknown op {other}"),
+        other => return Err((UNKNOWN_OPERATION, format!("{other}: the runner must be taught it"))),
     };
     result.map(|()| extra).map_err(|error| (kind(&error), error.to_string()))
 }
@@ -86,14 +96,21 @@ fn state_of(world: &World, env: &str) -> Value {
         ("ports", json!(entry.ports.unwrap_or_default())),
         ("provisioner_outputs", json!(entry.provisioner_outputs.unwrap_or_default())),
         ("steps", json!(steps)),
+        ("store", json!(entry.env)),
+        ("enabled_services", json!(entry.enabled_services)),
     ];
     for (key, value) in parts {
-        if value != json!("") && value != json!({}) {
+        if ![json!(""), json!({}), json!([])].contains(&value) {
             state[key] = value;
         }
     }
     if let Some(info) = entry.compute {
-        let mut compute = json!({"type": info.kind, "path": world.without_root(&info.path.unwrap())});
+        let mut compute = json!({"type": info.kind, "path": world.without_root(&info.path.unwrap_or_default())});
+        for (key, value) in [("host", info.host), ("user", info.user)] {
+            if let Some(value) = value {
+                compute[key] = json!(value);
+            }
+        }
         if info.managed_worktree {
             compute["managed_worktree"] = json!(true);
         }
@@ -102,24 +119,38 @@ fn state_of(world: &World, env: &str) -> Value {
     state
 }
 
+/// What a call asks to be so before it is made.
+fn arrange(world: &World, call: &Value) {
+    let failing = strings(call.get("fail"));
+    world.fail(&failing.iter().map(String::as_str).collect::<Vec<_>>());
+    if let Some(running) = call.get("running").and_then(Value::as_bool) {
+        world.running.store(running, Ordering::SeqCst);
+    }
+    if call.get("rm_worktree") == Some(&json!(true)) {
+        // It may be gone already.
+        let _ = std::fs::remove_dir_all(world.path(&format!("wt/{}", text(call, "env"))));
+    }
+    if let Some(file) = call.get("rm_file").and_then(Value::as_str) {
+        let _ = std::fs::remove_file(world.path(file));
+    }
+}
+
 /// Plays all calls of a vector.
-pub(super) async fn play(world: &Arc<World>, vector: &Vector) -> Vec<Played> {
+async fn play(world: &Arc<World>, vector: &Vector) -> Result<Vec<Played>, String> {
     let mut config = vector.text("config").to_owned();
     let mut all = Vec::new();
-    for call in vector.input["calls"].as_array().unwrap() {
+    for call in &vector.part_or_default::<Vec<Value>>("calls") {
         if let Some(replaced) = call.get("config").and_then(Value::as_str) {
             replaced.clone_into(&mut config);
         }
-        let failing: Vec<&str> =
-            call.get("fail").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-        world.fail(&failing);
-        if call.get("rm_worktree").is_some() {
-            std::fs::remove_dir_all(world.path(&format!("wt/{}", text(call, "env")))).unwrap();
-        }
         let manager = Manager::new(world.dependencies(&config, vector.text("mode")));
         manager.set_no_cache(call.get("no_cache").and_then(Value::as_bool).unwrap_or(false));
+        arrange(world, call);
         let result = verb(world, &manager, call).await;
         world.fail(&[]);
+        if let Err((UNKNOWN_OPERATION, what)) = result {
+            return Err(format!("{UNKNOWN_OPERATION} {what}"));
+        }
         all.push(Played {
             compute_calls: world.take_calls(),
             events: world.take_events(),
@@ -128,139 +159,37 @@ pub(super) async fn play(world: &Arc<World>, vector: &Vector) -> Vec<Played> {
             state: state_of(world, text(call, "env")),
         });
     }
-    all
+    Ok(all)
 }
 
 fn prepared(vector: &Vector) -> Arc<World> {
     let world = World::new();
-    *world.ports.lock().unwrap() = serde_json::from_value(vector.input["ports"].clone()).unwrap();
-    if !vector.text("branch").is_empty() {
-        vector.text("branch").clone_into(&mut world.branch.lock().unwrap());
+    *world.ports.lock().unwrap() = vector.part_or_default("ports");
+    if let Some(branch) = vector.part::<String>("branch") {
+        *world.branch.lock().unwrap() = branch;
     }
     world
 }
 
-fn strings(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).into_iter().flatten().map(|v| v.as_str().unwrap().to_owned()).collect()
+pub(super) fn strings(value: Option<&Value>) -> Vec<String> {
+    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Events and audit lines that a reset may add: the steps that rebuild.
-fn without_rebuild(lines: &[String], rebuilds: bool, keep: usize) -> Vec<String> {
-    let rebuild = ["build_manifest", "write_manifest", "provisioner_after"];
-    let added = |line: &String| rebuild.iter().any(|step| line.starts_with(&format!("{step}:")));
-    lines
-        .iter()
-        .enumerate()
-        .filter(|(i, line)| !rebuilds || *i < keep || !added(line))
-        .map(|(_, l)| l.clone())
-        .collect()
-}
-
-/// Audit lines with what a skipped step was found to be left out.
-fn comparable_audit(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|line| line.replace(":verified", ":skipped")).collect()
-}
-
-fn check_state(played: &Played, expected: &Value, rebuilds: bool) -> Result<(), String> {
-    let (mut actual, mut expected) = (played.state.clone(), expected.clone());
-    let wanted = strings(expected.get("audit"));
-    let found = without_rebuild(&strings(actual.get("audit")), rebuilds, wanted.len());
-    let (found, wanted) = (comparable_audit(&found), comparable_audit(&wanted));
-    for state in [&mut actual, &mut expected] {
-        state.as_object_mut().map(|state| state.remove("audit"));
-    }
-    if found != wanted {
-        return Err(format!("audit {found:?}, expected {wanted:?}"));
-    }
-    if actual != expected {
-        return Err(format!("state {actual}, expected {expected}"));
-    }
-    Ok(())
-}
-
-fn check_call(played: &Played, call: &Value, expected: &Value) -> Result<(), String> {
-    let rebuilds = text(call, "op") == "core_reset";
-    let texts = strings(expected.get("error").and_then(|error| error.get("error_contains")));
-    match (&played.error, expected.get("error")) {
-        (None, None) => {}
-        (Some((_, message)), Some(_)) if texts.iter().all(|text| message.contains(text)) => {}
-        (error, _) => return Err(format!("error {error:?}, expected {texts:?}")),
-    }
-    let events = without_rebuild(&played.events, rebuilds, 0);
-    if events != strings(expected.get("events")) {
-        return Err(format!("events {events:?}, expected {:?}", strings(expected.get("events"))));
-    }
-    if played.compute_calls != strings(expected.get("compute_calls")) {
-        return Err(format!("calls {:?}", played.compute_calls));
-    }
-    for key in ["names", "outputs", "infra_running"] {
-        let (found, wanted) = (played.extra.get(key), expected.get(key));
-        if played.error.is_none() && found != wanted {
-            return Err(format!("{key} {found:?}, expected {wanted:?}"));
-        }
-    }
-    check_state(played, &expected["state"], rebuilds)
-}
-
-/// Variables that hooks get beside those of the seed.
-const OURS: [&str; 5] = [
-    "PREVIEWCTL_ENVIRONMENT_NAME",
-    "PREVIEWCTL_ENVIRONMENT_ID",
-    "PREVIEWCTL_MODE",
-    "PREVIEWCTL_OPERATION_ID",
-    "PREVIEWCTL_PORT_MY_DB_V2",
-];
-
-fn check_file(world: &World, path: &str, expected: &Value) -> Result<(), String> {
-    let found = world.read(path).map(|text| world.without_root(&text));
-    let wrong = || Err(format!("{path} holds {found:?}, expected {expected}"));
-    if expected.is_null() {
-        return if found.is_none() { Ok(()) } else { wrong() };
-    }
-    let Some(found) = &found else { return wrong() };
-    if let Some(json) = expected.get("json") {
-        return if serde_json::from_str::<Value>(found).unwrap() == *json { Ok(()) } else { wrong() };
-    }
-    let wanted: Vec<&str> = expected["text"].as_str().unwrap().lines().collect();
-    let ours = |line: &&str| !OURS.iter().any(|name| line.starts_with(&format!("{name}=")));
-    let found: Vec<&str> =
-        found.lines().filter(ours).map(|l| if l.starts_with('#') { "#<generated-header>" } else { l }).collect();
-    if found == wanted { Ok(()) } else { wrong() }
-}
-
-fn check_lifecycle(vector: &Vector, binding: &Binding) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+pub(super) fn lifecycle(vector: &Vector, answer: &Answer) -> Verdict {
     let world = prepared(vector);
-    let played = runtime.block_on(play(&world, vector));
-    match binding {
-        Binding::Value(expected) => check_calls(&world, vector, &played, expected),
-        Binding::Failure(expected) => check_failure(&played, expected),
-        Binding::Requirement(_) => requirement(&vector.name, &world, &played),
-        other => Err(format!("no check for {other:?}")),
+    let played = block_on(play(&world, vector))?;
+    match answer {
+        Answer::Value(expected) => check_calls(&world, vector, &played, expected),
+        Answer::Failure(expected) => check_failure(&played, expected),
+        Answer::Requirement(words) => {
+            requirement(vector, &world, &played).map_err(|why| format!("{words:?}: {why}"))
+        }
+        other => Err(format!("{other:?} is no answer for calls")),
     }
 }
 
-fn check_failure(played: &[Played], expected: &ExpectedError) -> Result<(), String> {
-    match &played.last().unwrap().error {
-        Some((kind, message)) if expected.fits(kind, message) => Ok(()),
-        other => Err(format!("error {other:?}, expected {expected:?}")),
-    }
-}
-
-fn check_calls(world: &World, vector: &Vector, played: &[Played], expected: &Value) -> Result<(), String> {
-    let calls = vector.input["calls"].as_array().unwrap();
-    let answers = expected["calls"].as_array().unwrap();
-    assert_eq!(answers.len(), played.len(), "{}", vector.name);
-    for (i, ((call, played), answer)) in calls.iter().zip(played).zip(answers).enumerate() {
-        check_call(played, call, answer).map_err(|reason| format!("call {i}: {reason}"))?;
-    }
-    for (path, file) in expected.get("files").and_then(Value::as_object).into_iter().flatten() {
-        check_file(world, path, file)?;
-    }
-    Ok(())
-}
-
-#[test]
-fn lifecycle() {
-    check_topic("lifecycle", check_lifecycle);
+fn check_failure(played: &[Played], expected: &ExpectedError) -> Verdict {
+    let error = played.last().and_then(|played| played.error.as_ref());
+    let fits = error.is_some_and(|(kind, message)| expected.fits(kind, message));
+    ensure(fits, format!("error {error:?}, expected {expected:?}"))
 }

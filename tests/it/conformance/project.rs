@@ -7,96 +7,111 @@ use previewbot::domain::project::graph::topological_sort;
 use previewbot::domain::project::parse::{ConfigError, parse, parse_unchecked};
 use previewbot::domain::project::validate::{ProjectFiles, ValidationError, validate, validate_files};
 use previewbot::domain::project::{InfrastructureConfig, ProjectConfig, overlay};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::checks::{Outcome, Verdict, compare, ensure};
 use super::project_view::view;
-use super::vectors::{Binding, Vector, check_topic, compare};
+use super::vectors::{Answer, ExpectedError, Vector};
 
-#[test]
-fn parsing_one_document() {
-    check_topic("config_parse", |vector, binding| {
-        let parsed = parse(vector.text("yaml"), overlay::BASE_FILE);
-        compare(binding, parsed.map(|config| view(&config)).map_err(|e| failure(&e)))
-    });
-}
-
-#[test]
-fn laying_an_overlay_over_the_base() {
-    check_topic("overlay_merge", |vector, binding| {
-        let files: BTreeMap<String, String> = input(vector, "files").unwrap();
-        let base: String = input(vector, "path").unwrap_or_else(|| overlay::BASE_FILE.to_owned());
-        let folder = base.rfind('/').map_or("", |slash| &base[..=slash]);
-        let mut read = |name: &str| {
-            let path = if name == overlay::BASE_FILE { base.clone() } else { format!("{folder}{name}") };
-            Ok(files.get(&path).cloned())
-        };
-        let loaded = overlay::load(vector.text("mode"), &mut read);
-        compare(binding, loaded.map(|config| view(&config)).map_err(|e| failure(&e)))
-    });
-}
-
-#[test]
-fn validating_a_configuration() {
-    check_topic("validate", |vector, binding| {
-        let problems = problems_of(vector);
-        let expected = match binding {
-            Binding::Problems(expected) => expected.clone(),
-            Binding::Failure(expected) => vec![expected.clone()],
-            _ => Vec::new(),
-        };
-        let all_found = expected.iter().all(|e| problems.iter().any(|p| e.fits(p.kind, &p.message)));
-        let none_more = problems.len() == expected.len();
-        if all_found && none_more { Ok(()) } else { Err(format!("expected {expected:?}, got {problems:?}")) }
-    });
-}
-
-#[test]
-fn sorting_services_by_dependencies() {
-    check_topic("toposort", |vector, binding| {
-        let services: BTreeMap<String, Vec<String>> = input(vector, "services").unwrap();
-        let sorted = topological_sort(&services);
-        compare(binding, sorted.map(Value::from).map_err(|e| ("dependency_cycle", e.to_string())))
-    });
+/// The configuration that other topics work with.
+pub(super) fn parsed(text: &str) -> ProjectConfig {
+    parse(text, overlay::BASE_FILE).unwrap_or_else(|e| panic!("the vector's configuration: {e}"))
 }
 
 fn failure(error: &ConfigError) -> (&'static str, String) {
     (error.kind, error.to_string())
 }
 
-fn input<T: serde::de::DeserializeOwned>(vector: &Vector, key: &str) -> Option<T> {
-    vector.input.get(key).map(|value| serde_json::from_value(value.clone()).unwrap())
+fn loaded(config: Result<ProjectConfig, ConfigError>) -> Outcome {
+    config.map(|config| view(&config)).map_err(|e| failure(&e))
 }
 
-fn problems_of(vector: &Vector) -> Vec<ValidationError> {
-    let mut config = parse_unchecked(vector.text("config"), overlay::BASE_FILE).unwrap();
-    if vector.input.get("compose").is_some() {
-        add_infrastructure(&mut config, vector.text("compose"));
+/// Words cannot ask for less than this: what is taken is a whole configuration, what is not is told.
+fn sound(outcome: &Outcome) -> Verdict {
+    match outcome {
+        Ok(config) => ensure(config["name"].is_string() && config["version"].is_number(), config.to_string()),
+        Err((_, message)) => ensure(!message.is_empty(), "the error says nothing"),
+    }
+}
+
+pub(super) fn config_parse(vector: &Vector, answer: &Answer) -> Verdict {
+    let outcome = loaded(parse(vector.text("yaml"), overlay::BASE_FILE));
+    compare(answer, outcome, |_, outcome| sound(outcome))
+}
+
+pub(super) fn overlay_merge(vector: &Vector, answer: &Answer) -> Verdict {
+    let files: BTreeMap<String, String> = vector.part_or_default("files");
+    let base: String = vector.part("path").unwrap_or_else(|| overlay::BASE_FILE.to_owned());
+    let folder = base.rfind('/').map_or("", |slash| &base[..=slash]);
+    let mut read = |name: &str| {
+        let path = if name == overlay::BASE_FILE { base.clone() } else { format!("{folder}{name}") };
+        Ok(files.get(&path).cloned())
+    };
+    let outcome = loaded(overlay::load(vector.text("mode"), &mut read));
+    compare(answer, outcome, |_, outcome| sound(outcome))
+}
+
+pub(super) fn validation(vector: &Vector, answer: &Answer) -> Verdict {
+    let problems: Vec<(&str, String)> = match problems_of(vector) {
+        Ok(problems) => problems.iter().map(|p| (p.kind, p.message.clone())).collect(),
+        Err(error) => vec![failure(&error)],
+    };
+    let expected = match answer {
+        Answer::Problems(expected) => expected.clone(),
+        Answer::Failure(expected) => vec![expected.clone()],
+        Answer::Requirement(_) => {
+            return ensure(problems.iter().all(|(_, m)| !m.is_empty()), format!("{problems:?}"));
+        }
+        Answer::Value(Value::String(ok)) if ok == "ok" => Vec::new(),
+        other => return Err(format!("{other:?} is no answer for a validation")),
+    };
+    let found = |e: &ExpectedError| problems.iter().any(|(kind, message)| e.fits(kind, message));
+    let complete = expected.iter().all(found) && problems.len() == expected.len();
+    ensure(complete, format!("expected {expected:?}, got {problems:?}"))
+}
+
+fn problems_of(vector: &Vector) -> Result<Vec<ValidationError>, ConfigError> {
+    let mut config = parse_unchecked(vector.text("config"), overlay::BASE_FILE)?;
+    if let Some(compose_text) = vector.part::<String>("compose") {
+        let services = compose::parse_infrastructure(&compose_text).unwrap();
+        config.infrastructure.get_or_insert_with(without_services).services = services;
     }
     let mut problems = validate(&config);
-    if let Some(files) = input::<Files>(vector, "fs") {
+    if let Some(files) = vector.part::<Files>("fs") {
         problems.extend(validate_files(&config, &files.root, &files));
     }
-    problems
+    Ok(problems)
 }
 
-fn add_infrastructure(config: &mut ProjectConfig, compose_text: &str) {
-    let services = compose::parse_infrastructure(compose_text).unwrap();
-    let infrastructure = config.infrastructure.get_or_insert_with(|| InfrastructureConfig {
-        compose_file: "compose.yaml".to_owned(),
-        ..InfrastructureConfig::default()
-    });
-    infrastructure.services = services;
+fn without_services() -> InfrastructureConfig {
+    InfrastructureConfig { compose_file: "compose.yaml".to_owned(), ..InfrastructureConfig::default() }
 }
 
-/// The files of a vector, by absolute path.
+/// The files of a vector: a path that exists is written from the root on, or from the project root.
 #[derive(serde::Deserialize)]
-struct Files {
-    root: String,
-    exists: BTreeSet<String>,
+pub(super) struct Files {
+    #[serde(default)]
+    pub(super) root: String,
+    #[serde(default)]
+    pub(super) exists: BTreeSet<String>,
 }
 
 impl ProjectFiles for Files {
     fn exists(&self, path: &str) -> bool {
         self.exists.contains(path) || self.exists.contains(&format!("{}/{path}", self.root))
     }
+}
+
+pub(super) fn toposort(vector: &Vector, answer: &Answer) -> Verdict {
+    let services: BTreeMap<String, Option<Vec<String>>> = vector.part_or_default("services");
+    let services: BTreeMap<String, Vec<String>> =
+        services.into_iter().map(|(name, needs)| (name, needs.unwrap_or_default())).collect();
+    let sorted = topological_sort(&services);
+    let outcome = sorted.as_ref().map(|order| json!(order)).map_err(|e| ("dependency_cycle", e.to_string()));
+    compare(answer, outcome, |_, _| {
+        let Ok(order) = &sorted else { return Ok(()) };
+        let place = |name: &String| order.iter().position(|other| other == name);
+        let after = |name: &String| services[name].iter().filter_map(place).all(|p| Some(p) < place(name));
+        ensure(order.len() == services.len() && order.iter().all(after), format!("{}", Value::from(order.clone())))
+    })
 }

@@ -4,6 +4,7 @@ mod access;
 mod adoption;
 mod bench;
 mod compose;
+mod env_file;
 mod git;
 mod networking;
 mod supervisor;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use previewbot::manager::Manager;
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

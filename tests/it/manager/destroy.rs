@@ -2,7 +2,8 @@
 
 use previewbot::manager::ManagerError;
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

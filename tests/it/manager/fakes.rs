@@ -88,7 +88,8 @@ impl ComputeAccess for Folder {
 #[async_trait]
 impl ComputePort for World {
     async fn create(&self, request: &CreateRequest, cancel: &CancellationToken) -> PortResult<ComputeAccessInfo> {
-        self.call(format!("create env={} branch={}", request.environment, request.branch));
+        let base = request.base.as_ref().map(|base| format!(" base={base}")).unwrap_or_default();
+        self.call(format!("create env={} branch={}{base}", request.environment, request.branch));
         self.check("create", "create")?;
         if self.failing.lock().unwrap().contains("create_hangs") {
             cancel.cancelled().await;

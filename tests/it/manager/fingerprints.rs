@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use previewbot::manager::Manager;
 use secrecy::SecretString;
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

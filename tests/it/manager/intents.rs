@@ -4,7 +4,8 @@ use previewbot::domain::checkpoint::RecordStatus;
 use previewbot::domain::ports::HookCommand;
 use previewbot::manager::ManagerError;
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

@@ -5,6 +5,7 @@ mod destroy;
 pub(crate) mod fakes;
 mod fingerprints;
 mod intents;
+pub(crate) mod looks;
 mod readiness;
 mod reset;
 pub(crate) mod world;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use previewbot::manager::{Manager, ManagerError};
 
-use super::world::{FakeProbe, World, e1};
+use super::looks::{FakeProbe, e1};
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

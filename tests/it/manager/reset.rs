@@ -1,6 +1,7 @@
 //! Bringing data back to its seed.
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

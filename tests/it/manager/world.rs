@@ -11,12 +11,12 @@ use previewbot::domain::entry::{EnvironmentEntry, State};
 use previewbot::domain::environment::LifeId;
 use previewbot::domain::error::{ErrorKind, PortError, PortResult};
 use previewbot::domain::port_map::PortMap;
-use previewbot::domain::ports::{CreateRequest, HookCommand, ReadinessProbe};
+use previewbot::domain::ports::HookCommand;
 use previewbot::domain::progress::{StepEvent, StepStatus};
 use previewbot::domain::project::ProjectConfig;
 use previewbot::domain::project::parse::parse;
 use previewbot::domain::redact::Redactor;
-use previewbot::manager::{Dependencies, Manager};
+use previewbot::manager::Dependencies;
 use tokio_util::sync::CancellationToken;
 
 /// What tests arrange and look at.
@@ -105,12 +105,6 @@ impl World {
         std::fs::read_to_string(self.path(relative)).ok()
     }
 
-    pub(crate) fn write(&self, relative: &str, text: &str) {
-        let path = self.path(relative);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
     pub(crate) fn call(&self, call: impl Into<String>) {
         self.calls.lock().unwrap().push(call.into());
     }
@@ -138,11 +132,6 @@ impl World {
         self.state.lock().unwrap().environments.get(name).cloned()
     }
 
-    /// Changes a stored entry behind the Manager's back.
-    pub(crate) fn tamper(&self, name: &str, change: impl FnOnce(&mut EnvironmentEntry)) {
-        change(self.state.lock().unwrap().environments.get_mut(name).unwrap());
-    }
-
     /// The final event of every step since the last look, in order; streaming and started are left out.
     pub(crate) fn take_events(&self) -> Vec<String> {
         let events = std::mem::take(&mut *self.events.lock().unwrap());
@@ -150,18 +139,8 @@ impl World {
         events.iter().filter(last).map(|event| format!("{}:{}", event.step, event.status.as_str())).collect()
     }
 
-    /// Steps that ran since the last look.
-    pub(crate) fn take_ran(&self) -> Vec<String> {
-        let ran = |event: &String| event.strip_suffix(":completed").map(str::to_owned);
-        self.take_events().iter().filter_map(ran).filter(|step| step != "save_state").collect()
-    }
-
     pub(crate) fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().unwrap())
-    }
-
-    pub(crate) fn take_hooks(&self) -> Vec<HookCommand> {
-        std::mem::take(&mut *self.hooks.lock().unwrap())
     }
 
     /// Dependencies for a configuration; `<root>` in it is replaced.
@@ -188,33 +167,5 @@ impl World {
             step_timeout: Duration::from_secs(30),
             no_cache: false,
         }
-    }
-
-    /// A Manager for a configuration.
-    pub(crate) fn manager(self: &Arc<Self>, config: &str) -> Manager {
-        Manager::new(self.dependencies(config, "local"))
-    }
-}
-
-/// The request for environment `e1` on branch `b1`.
-pub(crate) fn e1() -> CreateRequest {
-    CreateRequest { environment: "e1".to_owned(), branch: "b1".to_owned(), base: None }
-}
-
-/// A probe that answers as it was told and keeps the URLs.
-#[derive(Default)]
-pub(crate) struct FakeProbe {
-    pub(crate) urls: Mutex<Vec<String>>,
-    pub(crate) dead: bool,
-}
-
-#[async_trait::async_trait]
-impl ReadinessProbe for FakeProbe {
-    async fn wait_ready(&self, url: &str, _timeout: Duration, _cancel: &CancellationToken) -> PortResult<()> {
-        self.urls.lock().unwrap().push(url.to_owned());
-        if self.dead {
-            return Err(PortError::new(ErrorKind::TimedOut, format!("{url} did not answer within 60 s")));
-        }
-        Ok(())
     }
 }

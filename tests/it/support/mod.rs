@@ -4,6 +4,7 @@ pub(crate) mod bot;
 pub(crate) mod clock;
 pub(crate) mod contract;
 pub(crate) mod contract_bot;
+pub(crate) mod env_readers;
 pub(crate) mod hand_clock;
 pub(crate) mod hurried_clock;
 pub(crate) mod memory_queue;
