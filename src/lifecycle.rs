@@ -34,14 +34,14 @@ pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// The exit code of a command's result; the error is printed as one line with its causes.
+/// The exit code of a command's result, `code_of` its error; the error is printed as one line with its causes.
 #[must_use]
-pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+pub fn exit_code(result: anyhow::Result<ExitCode>, code_of: impl FnOnce(&anyhow::Error) -> u8) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("previewbot: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(code_of(&error))
         }
     }
 }

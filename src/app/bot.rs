@@ -71,6 +71,15 @@ pub async fn open_store(settings: &Settings, world: &World, serving: bool) -> an
     Ok(Store::open(options).await?)
 }
 
+/// Opens the store for a command at a terminal: what people make there lives until they delete it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_terminal_store(settings: &Settings, world: &World) -> anyhow::Result<Store> {
+    let limits = crate::settings::Limits { ttl_hours: 0, ..settings.limits.clone() };
+    open_store(&Settings { limits, ..settings.clone() }, world, false).await
+}
+
 impl Bot {
     /// Starts a bot and returns once it answers.
     ///

@@ -1,13 +1,17 @@
 //! Which command needs which ports.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use super::bot::{self, Bot, World};
 use crate::demo::site::{self, SiteOptions};
+use crate::domain::error::PortError;
+use crate::domain::project::parse::ConfigError;
+use crate::inbound::cli::arguments::{DeliverArguments, ExplainArguments, StatusArguments};
 use crate::inbound::cli::deliver::{self, Parcel};
-use crate::inbound::cli::{Cli, Command, DeliverArguments, ExplainArguments, explain, jobs, list, status};
+use crate::inbound::cli::{Cli, CliError, Command, explain, jobs, list, manual, port_exit_code, status};
 use crate::lifecycle;
 use crate::outbound::clock::{OsRandom, SystemClock};
 use crate::settings::Settings;
@@ -16,9 +20,18 @@ pub(super) fn world() -> World {
     World { clock: std::sync::Arc::new(SystemClock), random: std::sync::Arc::new(OsRandom) }
 }
 
-/// Runs one command.
-pub(super) async fn run(cli: Cli) -> anyhow::Result<()> {
-    let config = cli.config.as_deref();
+/// Runs one command; the exit code where it went well.
+pub(super) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = cli.config.clone();
+    let config = config.as_deref();
+    if cli.command.is_of_terminal() {
+        let settings = Settings::load_at_terminal(config, std::env::vars())?;
+        return Box::pin(super::terminal::run(settings, world(), cli.command)).await;
+    }
+    of_bot(cli, config).await.map(|()| ExitCode::SUCCESS)
+}
+
+async fn of_bot(cli: Cli, config: Option<&std::path::Path>) -> anyhow::Result<()> {
     let load = || Settings::load(config, std::env::vars());
     match cli.command {
         Command::Serve => serve(load()?).await,
@@ -30,18 +43,38 @@ pub(super) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explain(arguments) => explain(load, &arguments).await,
         Command::Deliver(arguments) => deliver(&load()?, arguments).await,
         Command::List(arguments) => {
-            let store = bot::open_store(&load()?, &world(), false).await?;
+            let store =
+                bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), false).await?;
             Ok(list::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
         }
         Command::Status(arguments) => {
-            let store = bot::open_store(&load()?, &world(), false).await?;
-            Ok(status::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
+            status(Settings::load_at_terminal(config, std::env::vars())?, &arguments).await
         }
         Command::Jobs(arguments) => {
-            let store = bot::open_store(&load()?, &world(), false).await?;
+            let store =
+                bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), false).await?;
             Ok(jobs::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
         }
+        Command::Completions(arguments) => {
+            manual::completions(arguments.shell, &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man(arguments) => Ok(manual::pages(arguments.folder.as_deref(), &mut std::io::stdout())?),
+        _ => anyhow::bail!("this is a command on environments"),
     }
+}
+
+/// The exit code for an error, as the help text lists them.
+pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
+    let of_command = error.downcast_ref::<CliError>().map(CliError::exit_code);
+    let of_port = || error.downcast_ref::<PortError>().map(port_exit_code);
+    let of_configuration = || error.downcast_ref::<ConfigError>().map(|_| 3);
+    of_command.or_else(of_port).or_else(of_configuration).unwrap_or(1)
+}
+
+async fn status(settings: Settings, arguments: &StatusArguments) -> anyhow::Result<()> {
+    let store = bot::open_store(&settings, &world(), false).await?;
+    Ok(status::run(&store, arguments, None, &mut std::io::stdout().lock()).await?)
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

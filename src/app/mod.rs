@@ -4,6 +4,7 @@ pub mod bot;
 mod commands;
 mod demo;
 mod folders;
+mod terminal;
 mod users;
 mod workshop;
 
@@ -22,7 +23,7 @@ pub fn run(cli: Cli) -> ExitCode {
     telemetry::start(cli.log_json, level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return lifecycle::exit_code(Err(error.into())),
+        Err(error) => return lifecycle::exit_code(Err(error.into()), commands::exit_code),
     };
-    lifecycle::exit_code(runtime.block_on(commands::run(cli)))
+    lifecycle::exit_code(runtime.block_on(commands::run(cli)), commands::exit_code)
 }

@@ -49,8 +49,6 @@ impl LocalWorkshop {
     ) -> anyhow::Result<Self> {
         let folders = Folders::new(&settings.data_dir);
         folders.make()?;
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let machine = if name.is_empty() { "unknown".to_owned() } else { name };
         Ok(Self {
             folders,
             settings,
@@ -59,7 +57,7 @@ impl LocalWorkshop {
             probe: Arc::new(HttpProbe::new()?),
             reservations: Arc::default(),
             run_as,
-            machine,
+            machine: machine_name(),
         })
     }
 
@@ -203,8 +201,14 @@ impl Workshop for LocalWorkshop {
     }
 }
 
+/// This machine's name in step records; `unknown` where it has none.
+pub(super) fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
 /// The kernel's id of this boot.
-fn this_boot() -> Option<String> {
+pub(super) fn this_boot() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 

@@ -37,6 +37,8 @@ pub enum ForgeKind {
     Github,
     /// gitlab.com or a self-managed GitLab.
     Gitlab,
+    /// None: a folder on this machine, whose environments are made at a terminal.
+    Folder,
 }
 
 impl ForgeKind {
@@ -46,15 +48,17 @@ impl ForgeKind {
         match self {
             Self::Github => "github",
             Self::Gitlab => "gitlab",
+            Self::Folder => "folder",
         }
     }
 
-    /// The prefix of an environment's name: `pr` on GitHub, `mr` on GitLab.
+    /// The prefix of a change's environment: `pr` on GitHub, `mr` on GitLab. A folder has no changes.
     #[must_use]
     pub const fn environment_prefix(self) -> &'static str {
         match self {
             Self::Github => "pr",
             Self::Gitlab => "mr",
+            Self::Folder => "env",
         }
     }
 }
@@ -72,6 +76,7 @@ impl FromStr for ForgeKind {
         match text {
             "github" => Ok(Self::Github),
             "gitlab" => Ok(Self::Gitlab),
+            "folder" => Ok(Self::Folder),
             other => Err(NameError::new("forge", other, "it must be `github` or `gitlab`")),
         }
     }

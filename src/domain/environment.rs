@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::change::{ChangeNumber, ChangeRef, ForgeKind, NameError, Sha};
 use super::entry::EnvironmentEntry;
@@ -20,6 +21,17 @@ impl EnvName {
     #[must_use]
     pub fn of_change(forge: ForgeKind, number: ChangeNumber) -> Self {
         Self(format!("{}-{number}", forge.environment_prefix()))
+    }
+
+    /// The name for what a person calls an environment: the same where that is plain, else made plain with a hash of
+    /// the original, so that `feat/a` and `feat-a` stay two.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        if is_plain_name(text) {
+            return Self(text.to_owned());
+        }
+        let hash = hex::encode(Sha256::digest(text));
+        Self(Slug::from_text(text).with_suffix(&hash[..8]).0)
     }
 
     /// The name's text.
@@ -347,6 +359,13 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// What people call it: the entry's own name where that is not plain enough for the row.
+    #[must_use]
+    pub fn called(&self) -> String {
+        let own = self.entry.as_ref().map(|entry| entry.name.as_str()).filter(|name| !name.is_empty());
+        own.unwrap_or(self.name.as_str()).to_owned()
+    }
+
     /// The change that this environment shows.
     #[must_use]
     pub fn change_ref(&self) -> ChangeRef {
@@ -364,6 +383,15 @@ mod tests {
         for bad in ["", "-a", ".a", "A", "a/b", "a b", "$(x)", "a\n", &"a".repeat(64)] {
             assert!(bad.parse::<EnvName>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_people_call_environments_becomes_plain_and_stays_apart() {
+        assert_eq!(EnvName::of_text("feat-a").as_str(), "feat-a");
+        let names = ["feat-a", "feat/a", "feat_a", "Feat-a", "-feat-a", "../x", "é", "", &"x".repeat(100)];
+        let plain: std::collections::BTreeSet<EnvName> = names.iter().map(|name| EnvName::of_text(name)).collect();
+        assert_eq!(plain.len(), names.len());
+        assert!(plain.iter().all(|name| name.as_str().parse::<EnvName>().is_ok()));
     }
 
     #[test]

@@ -82,6 +82,12 @@ pub enum Work {
     },
     /// Post an answer.
     Reply(Reply),
+    /// What a person's command does by itself while it holds the environment. Nobody takes it over: when the command
+    /// is gone, it is over.
+    Terminal {
+        /// The command, in words.
+        command: String,
+    },
 }
 
 impl Work {
@@ -96,6 +102,7 @@ impl Work {
             Self::Start => "start",
             Self::Reset { .. } => "reset",
             Self::Reply(_) => "reply",
+            Self::Terminal { .. } => "terminal",
         }
     }
 
@@ -108,7 +115,7 @@ impl Work {
     /// Whether it takes one of the environment slots and the environment's lock.
     #[must_use]
     pub const fn touches_environment(&self) -> bool {
-        self.converges() || matches!(self, Self::Reset { .. })
+        self.converges() || matches!(self, Self::Reset { .. } | Self::Terminal { .. })
     }
 
     /// Order between environments, larger first: destroy, command, deploy.
@@ -118,7 +125,7 @@ impl Work {
         match self {
             Self::Assess { .. } | Self::Reply(_) => 100,
             Self::Destroy => 40,
-            Self::Reset { .. } | Self::Stop | Self::Start => 30,
+            Self::Reset { .. } | Self::Stop | Self::Start | Self::Terminal { .. } => 30,
             Self::Deploy { .. } => 20,
         }
     }
@@ -131,6 +138,7 @@ impl Work {
             Self::Assess { .. } => 1_000_000,
             Self::Reply(_) => 12,
             Self::Destroy => 8,
+            Self::Terminal { .. } => 1,
             _ => 5,
         }
     }

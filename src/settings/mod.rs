@@ -9,6 +9,7 @@ mod places;
 mod secrets;
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -142,6 +143,28 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The same for a command at a terminal: without a settings file, what it keeps lies in the person's own state
+    /// folder (`$XDG_STATE_HOME/previewbot`, else `~/.local/state/previewbot`).
+    ///
+    /// # Errors
+    /// As [`Settings::load`]; also when there is neither a file nor a home.
+    pub fn load_at_terminal(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut variables: BTreeMap<String, String> = variables.into_iter().collect();
+        if file.is_none() && !Path::new(DEFAULT_FILE).exists() {
+            let data = match variables.get("PREVIEWBOT__DATA_DIR") {
+                Some(data) => data.clone(),
+                None => state_folder(&variables)?,
+            };
+            let url = format!("sqlite://{data}/previewbot.db");
+            variables.entry("PREVIEWBOT__DATABASE__URL".to_owned()).or_insert(url);
+            variables.insert("PREVIEWBOT__DATA_DIR".to_owned(), data);
+        }
+        Self::load(file, variables)
+    }
+
     fn resolve_paths(&mut self, folder: &Path) -> Result<(), SettingsError> {
         let folder = std::path::absolute(folder).map_err(|error| SettingsError::Invalid(error.to_string()))?;
         self.data_dir = folder.join(&self.data_dir);
@@ -181,6 +204,16 @@ impl Settings {
     pub fn placement(&self, repository: &crate::domain::change::Repository) -> Placed {
         places::placement(self.project(repository), &self.hosts)
     }
+}
+
+/// Where a person's own state lies (XDG Base Directory Specification; a relative path there counts as unset).
+fn state_folder(variables: &BTreeMap<String, String>) -> Result<String, SettingsError> {
+    let set = |name: &str| variables.get(name).filter(|value| value.starts_with('/'));
+    let base = set("XDG_STATE_HOME").cloned().or_else(|| set("HOME").map(|home| format!("{home}/.local/state")));
+    let base = base.ok_or_else(|| {
+        SettingsError::Invalid("there is no HOME to keep state in: name a settings file with --config".to_owned())
+    })?;
+    Ok(format!("{}/previewbot", base.trim_end_matches('/')))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "goes into map_err as it is")]

@@ -142,6 +142,9 @@ impl TryFrom<String> for RepositoryKey {
             return Err(format!("projects.repository `{text}` must be github:owner/name or gitlab:group/name"));
         };
         let forge = ForgeKind::from_str(forge).map_err(|error| error.to_string())?;
+        if forge == ForgeKind::Folder {
+            return Err(format!("projects.repository `{text}`: a folder has no settings of its own"));
+        }
         let name = name.parse().map_err(|error: crate::domain::change::NameError| error.to_string())?;
         Ok(Self { forge, name })
     }

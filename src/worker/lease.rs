@@ -10,7 +10,7 @@ use crate::domain::ports::{Clock, Heartbeat, JobQueue};
 /// Beats until the lease is lost, then returns why. Requests to stop are passed on to `cancel`.
 ///
 /// A queue that cannot be reached counts as lost only once the lease must have run out.
-pub(super) async fn hold(
+pub(crate) async fn hold(
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
     claim: Claim,

@@ -6,7 +6,7 @@
 pub mod assess;
 pub mod converge;
 pub mod janitor;
-mod lease;
+pub(crate) mod lease;
 pub mod replies;
 pub mod reporter;
 pub mod run;

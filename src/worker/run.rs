@@ -33,6 +33,9 @@ impl RunJob for Runner {
             Work::Deploy { .. } | Work::Destroy | Work::Stop | Work::Start | Work::Reset { .. } => {
                 self.converger.run(claimed, cancel).await
             }
+            Work::Terminal { command } => JobEnd::Failed {
+                reason: format!("the command `{command}` was ended before it was done: give it again"),
+            },
         };
         let end = give_up_when_tried_enough(&claimed.job, end);
         let follow_ups = self.reaction(&claimed.job, &end).await.into_iter().collect();

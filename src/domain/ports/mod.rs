@@ -7,6 +7,7 @@ mod clock;
 mod compute;
 mod compute_access;
 mod environments;
+mod folder_environments;
 mod forge;
 mod git;
 mod hook_runner;
@@ -25,6 +26,7 @@ pub use clock::{Clock, SystemRandom};
 pub use compute::{ComputePort, CreateRequest};
 pub use compute_access::ComputeAccess;
 pub use environments::{EnvironmentOutcome, Environments};
+pub use folder_environments::{Errand, FolderEnvironments, FolderProject};
 pub use forge::{
     Check, CheckConclusion, CheckState, Comment, Deployment, DeploymentState, Forge, NewCheck, NewDeployment,
 };

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::JobsArguments;
+use super::arguments::JobsArguments;
 use super::output::{self, CliError};
 use crate::domain::job::Job;
 use crate::domain::ports::{JobFilter, JobQueue};

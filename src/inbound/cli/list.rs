@@ -5,8 +5,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::ListArguments;
+use super::arguments::ListArguments;
 use super::output::{self, CliError};
+use crate::domain::environment::Environment;
 use crate::domain::ports::Environments;
 use crate::domain::report::Snapshot;
 use crate::domain::wording;
@@ -38,13 +39,18 @@ pub struct Row {
 
 impl Row {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let environment = &snapshot.environment;
+        let status = wording::shown(snapshot).word().to_owned();
+        Self { status, ..Self::of_environment(&snapshot.environment) }
+    }
+
+    /// An environment that was just made ready.
+    pub(super) fn of_environment(environment: &Environment) -> Self {
         let commit = environment.published.as_ref().or_else(|| environment.desired.commit());
         Self {
             project: environment.project.slug.to_string(),
-            name: environment.name.to_string(),
-            status: wording::shown(snapshot).word().to_owned(),
-            branch: environment.change.as_ref().map(|change| change.head.branch.clone()),
+            name: environment.called(),
+            status: "ready".to_owned(),
+            branch: branch(environment),
             commit: commit.map(ToString::to_string),
             host: environment.host.clone(),
             urls: environment.urls.iter().cloned().collect(),
@@ -53,6 +59,12 @@ impl Row {
             expires_at: environment.expires_at.map(output::time),
         }
     }
+}
+
+/// The change's branch, or the one that a person's worktree is on.
+fn branch(environment: &Environment) -> Option<String> {
+    let own = || environment.entry.as_ref().map(|entry| entry.branch.clone()).filter(|branch| !branch.is_empty());
+    environment.change.as_ref().map(|change| change.head.branch.clone()).or_else(own)
 }
 
 /// Prints all previews.

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::domain::error::PortError;
+use crate::domain::cwd::CwdError;
+use crate::domain::error::{ErrorKind, PortError};
+use crate::manager::ManagerError;
 
 /// A command that could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +20,45 @@ pub enum CliError {
     /// What was asked for is not there, or not clear; the sentence says what to do.
     #[error("{0}")]
     Asked(String),
+    /// The Manager failed.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    /// There is no environment of this name.
+    #[error(
+        "there is no environment `{0}` in this project; `previewbot list` shows them, `previewbot create {0}` makes it"
+    )]
+    NoEnvironment(String),
+    /// No environment was named, and the working directory tells none.
+    #[error("name the environment, as an argument or with --env: {0}")]
+    Unnamed(#[from] CwdError),
+}
+
+/// A command was ended by a signal.
+const INTERRUPTED: u8 = 130;
+
+impl CliError {
+    /// The process's exit code for it, as the help text lists them.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoEnvironment(_) | Self::Manager(ManagerError::UnknownEnvironment(_)) => 4,
+            Self::Manager(error) if error.is_cancelled() => INTERRUPTED,
+            Self::Port(error) => port_exit_code(error),
+            Self::Unnamed(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// The exit code for a port's failure that no command dressed up.
+#[must_use]
+pub fn port_exit_code(error: &PortError) -> u8 {
+    match error.kind() {
+        ErrorKind::NotFound => 4,
+        ErrorKind::Conflict => 5,
+        ErrorKind::Cancelled => INTERRUPTED,
+        _ => 1,
+    }
 }
 
 /// One value as indented JSON with a line break at the end.

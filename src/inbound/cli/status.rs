@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::StatusArguments;
+use super::arguments::{StatusArguments, StatusFormat};
 use super::list::Row;
 use super::output::{self, CliError};
 use crate::domain::environment::{Environment, Failure};
@@ -32,9 +32,13 @@ struct Detail {
 pub async fn run(
     environments: &dyn Environments,
     arguments: &StatusArguments,
+    here: Option<Environment>,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let environment = find(environments, arguments).await?;
+    let environment = match here {
+        Some(environment) => environment,
+        None => find(environments, arguments).await?,
+    };
     let Some(snapshot) = environments.snapshot(environment.id).await? else {
         return Err(CliError::Asked(format!("{} has just been removed", environment.name)));
     };
@@ -47,18 +51,28 @@ pub async fn run(
         steps: snapshot.steps.clone(),
         failure: snapshot.environment.failure.clone(),
     };
-    if arguments.json { output::json(out, &detail) } else { print(&snapshot, &detail, out) }
+    match arguments.format {
+        _ if arguments.json => output::json(out, &detail),
+        StatusFormat::Json => output::json(out, &detail),
+        StatusFormat::Markdown => markdown(&detail, out),
+        StatusFormat::Text => print(&snapshot, &detail, out),
+    }
 }
 
 async fn find(environments: &dyn Environments, arguments: &StatusArguments) -> Result<Environment, CliError> {
+    let wanted = arguments
+        .name
+        .as_ref()
+        .or(arguments.target.environment.as_ref())
+        .ok_or_else(|| CliError::Asked("name the preview; `previewbot list` shows them".to_owned()))?;
     let mut found: Vec<Environment> = environments
         .list(true)
         .await?
         .into_iter()
-        .filter(|e| e.name.as_str() == arguments.name)
+        .filter(|e| e.called() == *wanted)
         .filter(|e| arguments.project.as_deref().is_none_or(|slug| e.project.slug.as_str() == slug))
         .collect();
-    let name = output::plain(&arguments.name);
+    let name = output::plain(wanted);
     match found.len() {
         0 => Err(CliError::Asked(format!("no preview is called {name}; `previewbot list --all` shows them"))),
         1 => Ok(found.remove(0)),
@@ -68,6 +82,13 @@ async fn find(environments: &dyn Environments, arguments: &StatusArguments) -> R
             Err(CliError::Asked(format!("several projects have {name}; add --project with one of: {slugs}")))
         }
     }
+}
+
+/// A table of links, as a comment takes it.
+fn markdown(detail: &Detail, out: &mut dyn Write) -> Result<(), CliError> {
+    writeln!(out, "| Service | URL |\n|---|---|")?;
+    detail.row.urls.iter().try_for_each(|(service, url)| writeln!(out, "| {service} | {url} |"))?;
+    Ok(())
 }
 
 fn print(snapshot: &Snapshot, detail: &Detail, out: &mut dyn Write) -> Result<(), CliError> {

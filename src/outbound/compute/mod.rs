@@ -2,10 +2,16 @@
 
 mod compose;
 mod docker;
+mod leftovers;
 mod local;
 mod patch;
+mod repository;
 mod source;
 mod sweep;
+mod worktree;
 
+pub use leftovers::{labelled, remove_labelled};
 pub use local::{LocalCompute, LocalComputeOptions};
+pub use repository::main_worktree;
 pub use source::{CodeSource, MirrorSource};
+pub use worktree::WorktreeSource;

@@ -10,20 +10,29 @@ use crate::domain::environment::LifeId;
 use crate::domain::error::PortResult;
 
 /// How long one docker command may take here.
-const QUICK: Duration = Duration::from_mins(1);
+pub(super) const QUICK: Duration = Duration::from_mins(1);
 
 /// A kind of thing that docker keeps: its word, how it is listed, how it is removed.
-struct Kind {
-    word: &'static str,
-    list: &'static [&'static str],
+pub(super) struct Kind {
+    pub(super) word: &'static str,
+    /// The field of docker's lists that people know it by.
+    pub(super) name_field: &'static str,
+    pub(super) list: &'static [&'static str],
     remove: &'static [&'static str],
 }
 
+impl Kind {
+    /// What makes a list whole: containers that do not run are left out by themselves.
+    pub(super) fn all(&self) -> &'static [&'static str] {
+        if self.word == "container" { &["-a"] } else { &[] }
+    }
+}
+
 /// In the order in which they let go of each other.
-const KINDS: [Kind; 3] = [
-    Kind { word: "container", list: &["ps", "-aq"], remove: &["rm", "-f", "-v"] },
-    Kind { word: "network", list: &["network", "ls", "-q"], remove: &["network", "rm"] },
-    Kind { word: "volume", list: &["volume", "ls", "-q"], remove: &["volume", "rm", "-f"] },
+pub(super) const KINDS: [Kind; 3] = [
+    Kind { word: "container", name_field: "Names", list: &["ps"], remove: &["rm", "-f", "-v"] },
+    Kind { word: "network", name_field: "Name", list: &["network", "ls"], remove: &["network", "rm"] },
+    Kind { word: "volume", name_field: "Name", list: &["volume", "ls"], remove: &["volume", "rm", "-f"] },
 ];
 
 /// Removes every labelled container, network and volume; what is still there then is told, such as `volume x_data`.
@@ -44,7 +53,7 @@ pub(super) async fn sweep(docker: &Docker, life: LifeId) -> PortResult<Vec<Strin
 
 async fn list(docker: &Docker, kind: &Kind, life: LifeId) -> PortResult<Vec<String>> {
     let filter = format!("label={ENVIRONMENT_LABEL}={life}");
-    let arguments = [kind.list, &["--filter", &filter]].concat();
+    let arguments = [kind.list, kind.all(), &["-q", "--filter", &filter]].concat();
     let what = format!("cannot list {}s", kind.word);
     let output = docker.run(&what, &arguments, QUICK, &CancellationToken::new()).await?;
     Ok(output.text().lines().map(str::to_owned).collect())

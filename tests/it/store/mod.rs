@@ -5,6 +5,7 @@ mod deliveries;
 mod destroying;
 mod environments;
 mod expiry;
+mod folders;
 mod load;
 mod opening;
 mod queue;

@@ -80,7 +80,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let lost: Vec<JobRow> = sqlx::query_as(select_job!(
             "WHERE j.state = 'running' AND (j.lease_until <= $1 \
-             OR ($2 AND substr(j.owner, 1, length($3) + 1) <> $3 || '#')) ORDER BY j.id"
+             OR ($2 AND j.kind <> 'terminal' AND substr(j.owner, 1, length($3) + 1) <> $3 || '#')) ORDER BY j.id"
         ))
         .bind(now)
         .bind(all_of_other_owners)

@@ -139,7 +139,7 @@ pub(super) fn claimed_environment(claim: &Claim) -> PortResult<EnvironmentId> {
     claim.environment.ok_or_else(none)
 }
 
-async fn free_slug(tx: &mut Tx, repository: &Repository, wanted: &str) -> PortResult<Slug> {
+pub(super) async fn free_slug(tx: &mut Tx, repository: &Repository, wanted: &str) -> PortResult<Slug> {
     let slug = Slug::from_text(wanted);
     let taken: Option<i64> = sqlx::query_scalar("SELECT id FROM projects WHERE slug = $1")
         .bind(slug.as_str())

@@ -186,7 +186,7 @@ async fn mark_waiting(tx: &mut Tx, now: i64, room: Room) -> PortResult<u64> {
 }
 
 /// The claimed row with its fence; `None` when it cannot be read, which ends it.
-async fn claimed(tx: &mut Tx, now: i64, id: i64) -> PortResult<Option<ClaimedJob>> {
+pub(super) async fn claimed(tx: &mut Tx, now: i64, id: i64) -> PortResult<Option<ClaimedJob>> {
     let row: JobRow = sqlx::query_as(sql::JOB_BY_ID)
         .bind(id)
         .fetch_one(&mut **tx)

@@ -6,6 +6,7 @@ mod converge;
 mod deliveries;
 mod endings;
 mod environments;
+mod folders;
 mod housekeeping;
 mod insert;
 mod jobs;

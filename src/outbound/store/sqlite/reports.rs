@@ -13,7 +13,9 @@ impl Reports for Store {
     async fn due(&self, limit: i64) -> PortResult<Vec<(EnvironmentId, i64)>> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "SELECT id, report_revision FROM environments \
-             WHERE report_revision > shown_revision AND report_not_before <= $1 ORDER BY news_since, id LIMIT $2",
+             WHERE report_revision > shown_revision AND report_not_before <= $1 \
+             AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder') \
+             ORDER BY news_since, id LIMIT $2",
         )
         .bind(self.now())
         .bind(limit)
@@ -25,7 +27,8 @@ impl Reports for Store {
 
     async fn next_due_at(&self) -> PortResult<Option<i64>> {
         sqlx::query_scalar(
-            "SELECT min(report_not_before) FROM environments WHERE report_revision > shown_revision",
+            "SELECT min(report_not_before) FROM environments WHERE report_revision > shown_revision \
+             AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder')",
         )
         .fetch_one(self.reader())
         .await

@@ -18,7 +18,8 @@ const ASSESS_REST_MS: i64 = 10 * 60 * 1000;
 
 /// What should not exist but may: `$1` the newest end of a job that is long enough ago.
 const LEFT_BEHIND: &str = "SELECT e.id, e.generation FROM environments e \
-     WHERE e.desired = 'absent' AND (e.entry IS NOT NULL OR e.failure IS NOT NULL) \
+     WHERE e.project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder') \
+       AND e.desired = 'absent' AND (e.entry IS NOT NULL OR e.failure IS NOT NULL) \
        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.environment_id = e.id AND j.touches \
          AND (j.finished_at IS NULL OR j.finished_at >= $1))";
 

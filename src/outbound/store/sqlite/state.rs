@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use super::{Store, Tx, check_claim, commit, failed};
 use crate::domain::checkpoint::AuditEntry;
 use crate::domain::entry::{EnvironmentEntry, State};
-use crate::domain::environment::EnvironmentId;
+use crate::domain::environment::{EnvName, EnvironmentId};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::Claim;
 use crate::domain::ports::StatePort;
@@ -46,7 +46,7 @@ impl SqliteState {
         )
         .bind(entry.map(Json))
         .bind(self.store.now())
-        .bind(name)
+        .bind(EnvName::of_text(name).as_str())
         .bind(self.environment.0)
         .bind(self.claim.is_some())
         .execute(&mut *tx)
@@ -60,6 +60,11 @@ impl SqliteState {
     }
 }
 
+/// The name that the entry itself knows; a row's name may be a tamer form of it.
+fn called(row: String, entry: &EnvironmentEntry) -> String {
+    if entry.name.is_empty() { row } else { entry.name.clone() }
+}
+
 #[async_trait]
 impl StatePort for SqliteState {
     async fn load(&self) -> PortResult<State> {
@@ -71,7 +76,8 @@ impl StatePort for SqliteState {
         .fetch_all(self.store.reader())
         .await
         .map_err(failed("read entries"))?;
-        let environments: BTreeMap<_, _> = rows.into_iter().map(|(name, entry)| (name, entry.0)).collect();
+        let environments: BTreeMap<_, _> =
+            rows.into_iter().map(|(name, entry)| (called(name, &entry.0), entry.0)).collect();
         Ok(State { version: 1, environments })
     }
 
@@ -80,7 +86,7 @@ impl StatePort for SqliteState {
             "SELECT entry FROM environments WHERE name = $1 AND entry IS NOT NULL \
              AND project_id = (SELECT project_id FROM environments WHERE id = $2)",
         )
-        .bind(name)
+        .bind(EnvName::of_text(name).as_str())
         .bind(self.environment.0)
         .fetch_optional(self.store.reader())
         .await
@@ -105,7 +111,7 @@ impl StatePort for SqliteState {
         )
         .bind(self.store.now())
         .bind(Json(entry))
-        .bind(name)
+        .bind(EnvName::of_text(name).as_str())
         .bind(self.environment.0)
         .execute(&mut *tx)
         .await
@@ -118,7 +124,7 @@ impl StatePort for SqliteState {
             "SELECT a.entry FROM audit_steps a JOIN environments e ON e.id = a.environment_id WHERE e.name = $1 \
              AND e.project_id = (SELECT project_id FROM environments WHERE id = $2) ORDER BY a.id",
         )
-        .bind(name)
+        .bind(EnvName::of_text(name).as_str())
         .bind(self.environment.0)
         .fetch_all(self.store.reader())
         .await
