@@ -90,6 +90,7 @@ fn command(script: &str, environment: &[String]) -> HookCommand {
         timeout: Duration::from_mins(1),
         fingerprint: script.to_owned(),
         killable: true,
+        prints_values: false,
     }
 }
 

@@ -56,6 +56,7 @@ fn executed(vector: &Vector) -> Outcome {
         timeout: Duration::from_mins(1),
         fingerprint: String::new(),
         killable: true,
+        prints_values: false,
     };
     let outcome = super::access::block_on(async {
         let life = LifeId(OsRandom.uuid());
