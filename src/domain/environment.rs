@@ -281,8 +281,9 @@ pub struct Failure {
     pub exit_code: Option<i32>,
     /// The last lines of the step's output, redacted, at most 15.
     pub log_tail: Vec<String>,
-    /// Path and line in the repository that are at fault, for an annotation.
-    pub annotation: Option<Annotation>,
+    /// Places in the repository that are at fault. Rows of older versions hold at most one, as `annotation`.
+    #[serde(default, alias = "annotation", deserialize_with = "one_or_many")]
+    pub annotations: Vec<Annotation>,
     /// What was left behind, where the failure is an incomplete destroy.
     #[serde(default)]
     pub left_behind: Vec<String>,
@@ -295,8 +296,38 @@ pub struct Annotation {
     pub path: String,
     /// Line, counted from 1.
     pub line: u64,
+    /// Column in characters, counted from 1, where it is known.
+    #[serde(default)]
+    pub column: Option<u64>,
+    /// How bad it is.
+    #[serde(default)]
+    pub level: AnnotationLevel,
     /// What is wrong there.
     pub message: String,
+}
+
+/// How bad what an annotation tells is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnnotationLevel {
+    /// It fails the check.
+    #[default]
+    Failure,
+    /// It is worth a look.
+    Warning,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Annotation>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Many(Vec<Annotation>),
+        One(Option<Annotation>),
+    }
+    Ok(match Stored::deserialize(deserializer)? {
+        Stored::Many(annotations) => annotations,
+        Stored::One(annotation) => annotation.into_iter().collect(),
+    })
 }
 
 /// One environment, with all that the bot knows of it. It survives the entry's removal.
@@ -376,6 +407,23 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_that_older_versions_stored_can_be_read() {
+        let row = |annotation: &str| {
+            let text = format!(
+                r#"{{"step":"deploy","message":"m","exit_code":null,"log_tail":[],{annotation}"left_behind":[]}}"#
+            );
+            serde_json::from_str::<Failure>(&text).unwrap().annotations
+        };
+        let place =
+            |column, level| Annotation { path: "f".to_owned(), line: 3, column, level, message: "bad".to_owned() };
+        assert!(row("").is_empty() && row(r#""annotation":null,"#).is_empty());
+        let old = row(r#""annotation":{"path":"f","line":3,"message":"bad"},"#);
+        assert_eq!(old, [place(None, AnnotationLevel::Failure)]);
+        let new = row(r#""annotations":[{"path":"f","line":3,"column":7,"level":"warning","message":"bad"}],"#);
+        assert_eq!(new, [place(Some(7), AnnotationLevel::Warning)]);
+    }
 
     #[test]
     fn names_are_plain() {

@@ -137,7 +137,7 @@ fn environment(row: &EnvironmentRow) -> Environment {
         message: "no".to_owned(),
         exit_code: Some(3),
         log_tail: Vec::new(),
-        annotation: None,
+        annotations: Vec::new(),
         left_behind: Vec::new(),
     };
     let known_head = if row.known_head.is_empty() { "old" } else { &row.known_head };

@@ -1,6 +1,6 @@
 //! Order of services by their dependencies (spec §7).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Services that depend on each other in a circle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,9 +52,10 @@ fn known_dependencies<'a>(services: &'a BTreeMap<String, Vec<String>>, name: &st
 /// Every name that is left over waits for another one that is, so following these must come back to itself.
 fn find_cycle(services: &BTreeMap<String, Vec<String>>, left_over: &BTreeSet<&str>) -> CycleError {
     let mut path: Vec<&str> = Vec::new();
+    let mut steps: HashMap<&str, usize> = HashMap::new();
     let mut next = left_over.first().copied();
     while let Some(name) = next {
-        if let Some(start) = path.iter().position(|seen| *seen == name) {
+        if let Some(start) = steps.insert(name, path.len()) {
             return CycleError { members: from_smallest(&path[start..]) };
         }
         path.push(name);

@@ -2,9 +2,13 @@
 //! validation and ordering live beside this file.
 
 pub mod graph;
+pub mod load;
 pub mod overlay;
 pub mod parse;
+pub mod places;
 pub mod policy;
+pub mod problem;
+pub mod source;
 pub mod template;
 pub mod validate;
 
@@ -53,6 +57,8 @@ pub struct ComputeHooks {
     pub create: String,
     /// Destroys it.
     pub destroy: String,
+    /// Looks for one that was already made under the same operation id and prints the same outputs.
+    pub find: String,
     /// Names that `create` must print.
     pub outputs: Vec<String>,
     /// How to reach the machine.
@@ -103,10 +109,27 @@ pub struct InfrastructureConfig {
 pub struct InfraService {
     /// Image text, raw.
     pub image: String,
-    /// First published port; 0 when none is.
+    /// First published port; 0 when none is, or when it is only known once Compose runs.
     pub port: u16,
     /// Variable that the compose file takes the port from.
     pub env_var: String,
+    /// Every published port, in the order of the file.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// One entry of a compose service's `ports`, with its variables at their defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PublishedPort {
+    /// Port on the host; the first of a range, 0 when Docker chooses or a variable without a default decides.
+    pub host: u16,
+    /// Variable that alone decides the port on the host.
+    pub env_var: String,
+    /// Port in the container; the first of a range.
+    pub container: u16,
+    /// How many ports follow each other in a range; 1 for a single port.
+    pub count: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
 }
 
 /// `services.<name>`.

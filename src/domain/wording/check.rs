@@ -44,7 +44,7 @@ pub fn check(snapshot: &Snapshot, public_url: &str) -> Option<NewCheck> {
         title: cut(&title, MAX_TITLE),
         summary: cut(&summary(snapshot, &shown), MAX_TEXT - 1),
         text: text(snapshot, &shown).map(|text| cut(&text, MAX_TEXT - 1)),
-        annotations: failure.and_then(|failure| failure.annotation.clone()).into_iter().collect(),
+        annotations: failure.map(|failure| failure.annotations.clone()).unwrap_or_default(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::change::Sha;
 use crate::domain::command::COMMANDS;
-use crate::domain::environment::{Environment, Failure};
+use crate::domain::environment::{Annotation, AnnotationLevel, Environment, Failure};
 use crate::domain::progress::StepStatus;
 use crate::domain::report::{Shown, Snapshot, StepLine};
 
@@ -167,10 +167,28 @@ fn failure(snapshot: &Snapshot) -> String {
     parts.join("\n\n")
 }
 
-/// What went wrong; where a file is to blame, its path and line come first.
+/// Problems of the configuration that a comment lists; the check shows all.
+const MAX_PROBLEMS: usize = 10;
+
+/// What went wrong; where files are to blame, their paths and lines come first.
 fn what_failed(failure: &Failure) -> String {
-    let Some(place) = &failure.annotation else { return sentence(&failure.message) };
-    let at = format!("{}, line {}: {}", code(&place.path), place.line, sentence(&place.message));
+    let errors: Vec<&Annotation> =
+        failure.annotations.iter().filter(|place| place.level == AnnotationLevel::Failure).collect();
+    let told =
+        |place: &Annotation| format!("{}, line {}: {}", code(&place.path), place.line, sentence(&place.message));
+    let place = match errors.as_slice() {
+        [] => return sentence(&failure.message),
+        [place] => place,
+        many => {
+            let mut lines: Vec<String> =
+                many.iter().take(MAX_PROBLEMS).map(|place| format!("- {}", told(place))).collect();
+            if many.len() > MAX_PROBLEMS {
+                lines.push(format!("- and {} more, which the check shows", many.len() - MAX_PROBLEMS));
+            }
+            return format!("{} problems.\n\n{}", many.len(), lines.join("\n"));
+        }
+    };
+    let at = told(place);
     if failure.message.contains(&place.message) { at } else { format!("{}\n\n{at}", sentence(&failure.message)) }
 }
 

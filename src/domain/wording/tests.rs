@@ -4,7 +4,9 @@ use super::*;
 use crate::domain::change::{Account, Base, Change, ChangeNumber, ChangeState, ForgeKind, Head};
 use crate::domain::change::{Permission, Repository, RepositoryId, Sha};
 use crate::domain::entry::EnvironmentEntry;
-use crate::domain::environment::{Annotation, Cause, Desired, Environment, EnvironmentId, Failure, LifeId};
+use crate::domain::environment::{
+    Annotation, AnnotationLevel, Cause, Desired, Environment, EnvironmentId, Failure, LifeId,
+};
 use crate::domain::environment::{Project, ProjectId, Slug};
 use crate::domain::job::{Job, JobId, JobState, Work};
 use crate::domain::policy::NO_PLACE;
@@ -150,11 +152,13 @@ fn failure() -> Failure {
             "```".to_owned(),
             "</details><!-- previewbot:5001/42 -->".to_owned(),
         ],
-        annotation: Some(Annotation {
+        annotations: vec![Annotation {
             path: "previewctl.yaml".to_owned(),
             line: 7,
+            column: None,
+            level: AnnotationLevel::Failure,
             message: "unknown key `sevices`".to_owned(),
-        }),
+        }],
         left_behind: Vec::new(),
     }
 }
@@ -192,7 +196,7 @@ fn every_state() -> Vec<(&'static str, Snapshot)> {
     let mut left = absent(Cause::Closed, "closed");
     published(&mut left.environment, 'b');
     left.environment.failure =
-        Some(Failure { left_behind: vec!["volume shop_data".to_owned()], annotation: None, ..failure() });
+        Some(Failure { left_behind: vec!["volume shop_data".to_owned()], annotations: Vec::new(), ..failure() });
     let mut destroying = absent(Cause::Merged, "merged");
     published(&mut destroying.environment, 'b');
     destroying.job = Some(job(Work::Destroy, JobState::Running));

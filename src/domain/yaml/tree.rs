@@ -15,8 +15,11 @@ pub const MAX_DEPTH: usize = 64;
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
 
+/// Faults that one document is told of.
+const MAX_FAULTS: usize = 100;
+
 /// A place in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, counted from 1.
     pub line: u64,
@@ -29,6 +32,8 @@ pub struct Position {
 pub struct Node {
     /// Where it begins; for an alias, where the node that it stands for begins.
     pub position: Position,
+    /// Behind its last character.
+    pub end: Position,
     /// What it is.
     pub content: Content,
 }
@@ -49,7 +54,16 @@ pub enum Content {
     Mapping(Vec<(Rc<Node>, Rc<Node>)>),
 }
 
-/// A text that is not a document.
+/// What a text says, and what is wrong with it although it can be read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// `None` when there is no document.
+    pub root: Option<Rc<Node>>,
+    /// Keys that appear twice (the first counts), keys that are no text, tags that are not known.
+    pub faults: Vec<TreeError>,
+}
+
+/// A text that is not a document, or something in it that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TreeError {
@@ -83,17 +97,17 @@ impl Node {
     }
 }
 
-/// Reads the first document of a stream; `None` when there is none.
+/// Reads the first document of a stream.
 ///
 /// # Errors
-/// Bad syntax, keys that appear twice, unknown anchors, or a text beyond [`MAX_BYTES`] or [`MAX_DEPTH`].
-pub fn read(text: &str) -> Result<Option<Rc<Node>>, TreeError> {
+/// Where reading cannot go on: bad syntax, unknown anchors, or a text beyond [`MAX_BYTES`] or [`MAX_DEPTH`].
+pub fn read(text: &str) -> Result<Document, TreeError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_BYTES {
         return Err(TreeError { position: None, message: format!("the file is larger than {MAX_BYTES} bytes") });
     }
-    if let Some(line) = text.lines().position(|line| line.contains('\0')) {
-        let position = Position { line: line as u64 + 1, column: 1 };
+    if let Some((line, column)) = text.lines().enumerate().find_map(|(n, line)| Some((n, line.find('\0')?))) {
+        let position = Position { line: line as u64 + 1, column: column as u64 + 1 };
         return Err(fault(position, "the file contains a zero byte"));
     }
     let mut builder = Builder::default();
@@ -103,9 +117,9 @@ pub fn read(text: &str) -> Result<Option<Rc<Node>>, TreeError> {
         if matches!(event, Event::DocumentEnd | Event::StreamEnd) {
             break;
         }
-        builder.accept(event, position(&span.start))?;
+        builder.accept(event, position(&span.start), position(&span.end))?;
     }
-    Ok(builder.root)
+    Ok(Document { root: builder.root, faults: builder.faults })
 }
 
 fn position(marker: &Marker) -> Position {
@@ -140,7 +154,15 @@ struct Frame {
 
 enum Items {
     Sequence(Vec<Rc<Node>>),
-    Mapping { entries: Vec<(Rc<Node>, Rc<Node>)>, key: Option<Rc<Node>>, lines: HashMap<String, u64> },
+    Mapping { entries: Vec<(Rc<Node>, Rc<Node>)>, key: Key, lines: HashMap<String, u64> },
+}
+
+/// The key whose value comes next.
+enum Key {
+    None,
+    /// Its value is dropped.
+    Refused,
+    Taken(Rc<Node>),
 }
 
 #[derive(Default)]
@@ -148,28 +170,43 @@ struct Builder {
     frames: Vec<Frame>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
+    faults: Vec<TreeError>,
 }
 
 impl Builder {
-    fn accept(&mut self, event: Event<'_>, position: Position) -> Result<(), TreeError> {
+    fn accept(&mut self, event: Event<'_>, position: Position, end: Position) -> Result<(), TreeError> {
         match event {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
                 let node = node.ok_or_else(|| fault(position, "an alias stands inside the node that it names"))?;
-                self.add(node, position)
+                self.add(node, position);
+                Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = is_plain(style, tag.as_deref(), position)?;
+                let plain = is_plain(style, tag.as_deref(), position).unwrap_or_else(|fault| {
+                    self.complain(fault);
+                    false
+                });
                 let content = Content::Scalar { text: text.into_owned(), plain };
-                self.finish(Node { position, content }, anchor)
+                self.finish(Node { position, end, content }, anchor);
+                Ok(())
             }
             Event::SequenceStart(anchor, _) => self.open(position, anchor, Items::Sequence(Vec::new())),
             Event::MappingStart(anchor, _) => {
-                let items = Items::Mapping { entries: Vec::new(), key: None, lines: HashMap::new() };
+                let items = Items::Mapping { entries: Vec::new(), key: Key::None, lines: HashMap::new() };
                 self.open(position, anchor, items)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.close(end);
+                Ok(())
+            }
             _ => Ok(()),
+        }
+    }
+
+    fn complain(&mut self, fault: TreeError) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(fault);
         }
     }
 
@@ -181,51 +218,53 @@ impl Builder {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), TreeError> {
-        let Some(frame) = self.frames.pop() else { return Ok(()) };
+    fn close(&mut self, end: Position) {
+        let Some(frame) = self.frames.pop() else { return };
         let content = match frame.items {
             Items::Sequence(items) => Content::Sequence(items),
             Items::Mapping { entries, .. } => Content::Mapping(entries),
         };
-        self.finish(Node { position: frame.position, content }, frame.anchor)
+        self.finish(Node { position: frame.position, end, content }, frame.anchor);
     }
 
-    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), TreeError> {
+    fn finish(&mut self, node: Node, anchor: usize) {
         let position = node.position;
         let node = Rc::new(node);
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
-        self.add(node, position)
+        self.add(node, position);
     }
 
     /// `position` is where the node is used, which for an alias differs from where it is written.
-    fn add(&mut self, node: Rc<Node>, position: Position) -> Result<(), TreeError> {
+    fn add(&mut self, node: Rc<Node>, position: Position) {
+        let mut complaint = None;
         match self.frames.last_mut().map(|frame| &mut frame.items) {
             None => self.root = Some(node),
             Some(Items::Sequence(items)) => items.push(node),
-            Some(Items::Mapping { entries, key, lines }) => {
-                if let Some(key) = key.take() {
-                    entries.push((key, node));
-                } else {
-                    note_key(lines, &node, position)?;
-                    *key = Some(node);
+            Some(Items::Mapping { entries, key, lines }) => match std::mem::replace(key, Key::None) {
+                Key::Taken(key) => entries.push((key, node)),
+                Key::Refused => {}
+                Key::None => {
+                    complaint = note_key(lines, &node, position).err();
+                    *key = if complaint.is_none() { Key::Taken(node) } else { Key::Refused };
                 }
-            }
+            },
         }
-        Ok(())
+        if let Some(complaint) = complaint {
+            self.complain(complaint);
+        }
     }
 }
 
 fn note_key(lines: &mut HashMap<String, u64>, key: &Node, position: Position) -> Result<(), TreeError> {
     let text = key.scalar().ok_or_else(|| fault(position, "a key must be text, not a list or a mapping"))?;
-    match lines.insert(text.to_owned(), position.line) {
-        Some(first) => {
-            let message = format!("key `{}` appears twice, first in line {first}", shown(text));
-            Err(fault(position, message))
-        }
-        None => Ok(()),
+    if let Some(first) = lines.get(text) {
+        let message = format!("key `{}` appears twice, first in line {first}", shown(text));
+        return Err(fault(position, message));
     }
+    lines.insert(text.to_owned(), position.line);
+    Ok(())
 }
 
 fn is_plain(style: ScalarStyle, tag: Option<&Tag>, position: Position) -> Result<bool, TreeError> {
@@ -248,12 +287,17 @@ mod tests {
         entries
     }
 
+    fn root(text: &str) -> Rc<Node> {
+        read(text).unwrap().root.unwrap()
+    }
+
     #[test]
     fn nodes_know_their_place_and_their_source_text() {
-        let root = read("a: 1e3\r\nb:\r\n  - '0o14'\r\n").unwrap().unwrap();
+        let root = root("a: 1e3\r\nb:\r\n  - '0o14'\r\n");
         let fields = entries(&root);
         assert_eq!(fields[0].1.content, Content::Scalar { text: "1e3".to_owned(), plain: true });
         assert_eq!(fields[0].1.position, Position { line: 1, column: 4 });
+        assert_eq!(fields[0].1.end, Position { line: 1, column: 7 });
         let Content::Sequence(items) = &fields[1].1.content else { panic!("no list") };
         assert_eq!(items[0].content, Content::Scalar { text: "0o14".to_owned(), plain: false });
         assert_eq!(items[0].position, Position { line: 3, column: 5 });
@@ -262,15 +306,17 @@ mod tests {
     #[test]
     fn tags_decide_what_a_scalar_may_mean() {
         for (text, plain) in [("!!str 1", false), ("! 1", false), ("!!int '1'", true), ("!ours 1", true)] {
-            let root = read(text).unwrap().unwrap();
+            let root = root(text);
             assert!(matches!(root.content, Content::Scalar { plain: is, .. } if is == plain), "{text}: {root:?}");
         }
-        assert!(read("!!binary aGk=").is_err());
+        assert_eq!(read("!!binary aGk=").unwrap().faults.len(), 1);
     }
 
     #[test]
     fn a_key_that_appears_twice_is_refused_wherever_it_stands() {
-        let error = read("x-own:\n  deep: {a: 1,\n    a: 2}\n").unwrap_err();
+        let document = read("x-own:\n  deep: {a: 1,\n    a: 2}\n? [list]\n: as key\nb: 1\nb: 2\n").unwrap();
+        assert_eq!(document.faults.len(), 3, "{document:?}");
+        let error = &document.faults[0];
         assert_eq!(error.position.map(|p| p.line), Some(3));
         assert!(error.message.contains("`a`") && error.message.contains("line 2"), "{error}");
     }
@@ -284,7 +330,6 @@ mod tests {
             "- ".repeat(100_000),
             "a: &self {b: *self}".to_owned(),
             "a: *nobody".to_owned(),
-            "? [list]\n: as key".to_owned(),
             "a: b\0c".to_owned(),
             " ".repeat(MAX_BYTES + 1),
         ] {
@@ -295,9 +340,9 @@ mod tests {
     #[test]
     fn an_empty_stream_has_no_document() {
         for text in ["", "\u{feff}", "# only a comment\n"] {
-            assert_eq!(read(text).unwrap(), None, "{text:?}");
+            assert_eq!(read(text).unwrap().root, None, "{text:?}");
         }
-        assert!(read("first: 1\n---\nsecond: [\n").unwrap().is_some(), "only the first document is read");
+        assert!(read("first: 1\n---\nsecond: [\n").unwrap().root.is_some(), "only the first document is read");
     }
 
     #[test]

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::docker::{self, Docker};
 use super::patch::Patch;
-use crate::domain::compose::{ComposeContainer, parse_infrastructure, parse_ps};
+use crate::domain::compose::{self, ComposeContainer, parse_ps};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::port_map::PortMap;
+use crate::domain::project::{InfraService, PublishedPort};
 
 /// How long a command may take that starts nothing.
 const QUICK: Duration = Duration::from_mins(1);
@@ -254,18 +255,53 @@ fn beneath(root: &Path, file: &str) -> PortResult<PathBuf> {
     if path.starts_with(real(root)?) { Ok(path) } else { Err(invalid("it lies outside the repository")) }
 }
 
-/// `<NAME>_PORT` for every name, and the variable that the file itself takes a service's port from.
+/// `<NAME>_PORT` for every name, and the variables that the file itself takes a service's port from.
 fn port_variables(path: &Path, ports: &PortMap) -> BTreeMap<String, String> {
     let variable = |name: &str| format!("{}_PORT", name.to_uppercase().replace('-', "_"));
     let mut variables: BTreeMap<String, String> =
         ports.iter().map(|(name, port)| (variable(name), port.to_string())).collect();
     // A file that does not parse is compose's to complain about.
-    let services =
-        fs::read_to_string(path).ok().and_then(|text| parse_infrastructure(&text).ok()).unwrap_or_default();
-    for (name, service) in services {
-        if let Some(port) = ports.get(&name).filter(|_| !service.env_var.is_empty()) {
-            variables.insert(service.env_var, port.to_string());
+    let text = fs::read_to_string(path).unwrap_or_default();
+    for (name, service) in compose::read(&text, "").services {
+        if let Some(port) = ports.get(&name) {
+            variables.extend(own_variables(&service).map(|variable| (variable.to_owned(), port.to_string())));
         }
     }
     variables
+}
+
+/// Variables of a service's ports that its one leased port can be given to: the first port's, and those of ports that
+/// stand for the same one (TCP and UDP of one number). Docker chooses all other ports, whatever their variables say.
+fn own_variables(service: &InfraService) -> impl Iterator<Item = &str> {
+    let first = service.ports.first();
+    let same = move |port: &&PublishedPort| first.is_some_and(|first| port.host == first.host && port.host != 0);
+    let others = service.ports.iter().skip(1).filter(same).map(|port| port.env_var.as_str());
+    std::iter::once(service.env_var.as_str()).chain(others).filter(|variable| !variable.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_that_can_be_given_the_leased_port_is_given_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "services:\n  dns:\n    ports: ['${dns_port:-53}:53/tcp', '${DNS_UDP:-53}:53/udp', '${UI:-80}:80']\n  \
+                    db-1: {ports: ['${WANTED:?say}:5432']}\n  other: {ports: ['${OTHER:-1}:1']}\n";
+        fs::write(file.path(), text).unwrap();
+        let ports = PortMap::from([("dns".to_owned(), 61_001), ("db-1".to_owned(), 61_002)]);
+        let variables = port_variables(file.path(), &ports);
+        let found: Vec<(&str, &str)> =
+            variables.iter().map(|(name, port)| (name.as_str(), port.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("DB_1_PORT", "61002"),
+                ("DNS_PORT", "61001"),
+                ("DNS_UDP", "61001"),
+                ("WANTED", "61002"),
+                ("dns_port", "61001"),
+            ]
+        );
+    }
 }

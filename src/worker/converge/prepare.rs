@@ -1,20 +1,20 @@
 //! The configuration that a job works with: read from the mirror at an exact commit, never from a folder that
 //! somebody's hook could have written to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::trouble::Trouble;
 use super::{Converger, Task};
 use crate::domain::change::{Repository, Sha};
-use crate::domain::compose;
 use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError};
-use crate::domain::project::overlay::{self, BASE_FILE};
-use crate::domain::project::parse::ConfigError;
-use crate::domain::project::{ProjectConfig, validate};
+use crate::domain::ports::Git;
+use crate::domain::project::ProjectConfig;
+use crate::domain::project::load::{self, ProjectReader, ReadError, Request};
 
 /// Configuration files larger than this are refused.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -52,33 +52,42 @@ impl Converger {
                 forge.forget_git_token(repository);
             }
         })?;
-        let config = self.read_config(repository, commit).await?;
+        let secrets = self.workshop.secrets(repository)?;
         let control = self.workshop.control_checkout(environment);
         let before = self.git.checked_out(repository, &control).await?;
         self.git.checkout(repository, commit, &control).await?;
         self.workshop.hand_over(&control).await?;
-        let secrets = self.workshop.secrets(repository)?;
-        let problems = self.problems(&config, &secrets, &control);
-        if !problems.is_empty() {
-            if let Some(before) = before {
-                self.git.checkout(repository, &before, &control).await?;
-                self.workshop.hand_over(&control).await?;
+        match self.load(repository, commit, (&secrets, &control)).await {
+            Ok(config) => Ok(Prepared { config, commit: Some(commit.clone()), project_root: control, secrets }),
+            Err(trouble) => {
+                if let Some(before) = before {
+                    self.git.checkout(repository, &before, &control).await?;
+                    self.workshop.hand_over(&control).await?;
+                }
+                Err(trouble)
             }
-            return Err(Trouble::Problems(problems));
         }
-        Ok(Prepared { config, commit: Some(commit.clone()), project_root: control, secrets })
     }
 
-    fn problems(
+    async fn load(
         &self,
-        config: &ProjectConfig,
-        secrets: &BTreeMap<String, SecretString>,
-        checkout: &Path,
-    ) -> Vec<validate::ValidationError> {
-        let mut problems = validate::validate_with_secrets(config, &secrets.keys().cloned().collect());
+        repository: &Repository,
+        commit: &Sha,
+        (secrets, checkout): (&BTreeMap<String, SecretString>, &Path),
+    ) -> Result<ProjectConfig, Trouble> {
+        let secrets: BTreeSet<String> = secrets.keys().cloned().collect();
+        let root = checkout.to_string_lossy();
+        let request = Request { mode: self.workshop.mode(repository), root: &root, secrets: Some(&secrets) };
         let files = self.workshop.project_files(checkout);
-        problems.extend(validate::validate_files(config, &checkout.to_string_lossy(), &*files));
-        problems
+        let loaded = load::load(&request, &self.reader(repository, commit), &*files).await?;
+        for warning in &loaded.warnings {
+            tracing::warn!(repository = %repository.name, commit = %commit.short(), %warning, "configuration");
+        }
+        Ok(loaded.config)
+    }
+
+    fn reader<'a>(&'a self, repository: &'a Repository, commit: &'a Sha) -> MirrorReader<'a> {
+        MirrorReader { git: &*self.git, repository, commit }
     }
 
     /// The configuration that made what is there now: that of the control checkout. Without one, an empty
@@ -88,7 +97,10 @@ impl Converger {
         let project_root = self.workshop.control_checkout(environment);
         let commit = self.git.checked_out(repository, &project_root).await?;
         let config = match &commit {
-            Some(commit) => self.read_config(repository, commit).await?,
+            Some(commit) => {
+                let mode = self.workshop.mode(repository);
+                load::recall(mode, &self.reader(repository, commit)).await?.config
+            }
             None => ProjectConfig {
                 version: 1,
                 name: environment.project.slug.to_string(),
@@ -98,55 +110,27 @@ impl Converger {
         };
         Ok(Prepared { config, commit, project_root, secrets: self.workshop.secrets(repository)? })
     }
-
-    async fn read_config(&self, repository: &Repository, commit: &Sha) -> Result<ProjectConfig, Trouble> {
-        let mode = self.workshop.mode(repository);
-        let mut files = BTreeMap::new();
-        for name in overlay::overlay_files(mode)?.into_iter().chain([BASE_FILE.to_owned()]) {
-            files.insert(name.clone(), self.read_text(repository, commit, &name).await?);
-        }
-        if files.get(BASE_FILE).is_none_or(Option::is_none) {
-            return Err(missing_config(commit).into());
-        }
-        let mut config = overlay::load(mode, &mut |name| Ok(files.get(name).cloned().flatten()))?;
-        if let Some(infrastructure) = &mut config.infrastructure
-            && let Some(text) = self.read_text(repository, commit, &infrastructure.compose_file).await?
-        {
-            infrastructure.services = compose::parse_infrastructure(&text)
-                .map_err(|error| Trouble::Compose { file: infrastructure.compose_file.clone(), error })?;
-        }
-        Ok(config)
-    }
-
-    async fn read_text(
-        &self,
-        repository: &Repository,
-        commit: &Sha,
-        path: &str,
-    ) -> Result<Option<String>, Trouble> {
-        if path.is_empty() {
-            return Ok(None);
-        }
-        let Some(bytes) = self.git.read_file(repository, commit, path, LARGEST_FILE).await? else {
-            return Ok(None);
-        };
-        let text = String::from_utf8(bytes).map_err(|_| ConfigError {
-            kind: "yaml",
-            file: path.to_owned(),
-            line: None,
-            column: None,
-            message: "the file is not UTF-8 text".to_owned(),
-        })?;
-        Ok(Some(text))
-    }
 }
 
-fn missing_config(commit: &Sha) -> ConfigError {
-    ConfigError {
-        kind: "missing_file",
-        file: BASE_FILE.to_owned(),
-        line: None,
-        column: None,
-        message: format!("the file does not exist at commit {}; add it at the repository's root", commit.short()),
+/// The files of a commit, from the mirror.
+struct MirrorReader<'a> {
+    git: &'a dyn Git,
+    repository: &'a Repository,
+    commit: &'a Sha,
+}
+
+#[async_trait]
+impl ProjectReader for MirrorReader<'_> {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        let read = self.git.read_file(self.repository, self.commit, path, LARGEST_FILE).await;
+        read.map_err(|error| match error.kind() {
+            // A folder, a link, too large: it is so in this commit for good.
+            ErrorKind::Invalid => ReadError::Refused(error.chain()),
+            _ => ReadError::Port(error),
+        })
+    }
+
+    fn whereabouts(&self) -> String {
+        format!("at commit {}", self.commit.short())
     }
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::compose::ComposeError;
-use crate::domain::environment::{Annotation, Failure};
+use crate::domain::environment::{Annotation, AnnotationLevel, Failure};
 use crate::domain::error::{ErrorKind, PortError};
-use crate::domain::project::parse::ConfigError;
-use crate::domain::project::validate::ValidationError;
+use crate::domain::project::load::{LoadError, Refused};
+use crate::domain::project::problem::{Problem, Severity};
 use crate::domain::redact::Redactor;
 use crate::manager::ManagerError;
 
@@ -16,27 +15,21 @@ pub(super) enum Trouble {
     /// A port failed before or after the Manager worked.
     #[error("{}", .0.chain())]
     Port(#[from] PortError),
-    /// `previewctl.yaml` cannot be read.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// The infrastructure's compose file cannot be read.
-    #[error("{file}: {error}")]
-    Compose {
-        /// Path of the compose file.
-        file: String,
-        /// What is wrong with it.
-        error: ComposeError,
-    },
-    /// The configuration can be read but not used.
-    #[error("the configuration has {} problem{}: {}", .0.len(), if .0.len() == 1 { "" } else { "s" }, join(.0))]
-    Problems(Vec<ValidationError>),
+    /// The configuration cannot be used.
+    #[error("{}", .0.problems)]
+    Configuration(Box<Refused>),
     /// The Manager failed.
     #[error("{0}")]
     Manager(#[from] ManagerError),
 }
 
-fn join(problems: &[ValidationError]) -> String {
-    problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
+impl From<LoadError> for Trouble {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Refused(refused) => Self::Configuration(refused),
+            LoadError::Port(error) => Self::Port(error),
+        }
+    }
 }
 
 impl Trouble {
@@ -44,7 +37,7 @@ impl Trouble {
         match self {
             Self::Port(error) => error.kind().may_retry(),
             Self::Manager(error) => error.may_retry(),
-            Self::Config(_) | Self::Compose { .. } | Self::Problems(_) => false,
+            Self::Configuration(_) => false,
         }
     }
 
@@ -88,23 +81,15 @@ impl Trouble {
             message: redactor.redact(&self.to_string()),
             exit_code: None,
             log_tail: Vec::new(),
-            annotation: None,
+            annotations: Vec::new(),
             left_behind: Vec::new(),
         };
         match self {
             Self::Port(_) => {}
-            Self::Config(error) => {
+            Self::Configuration(refused) => {
                 failure.step = "configuration".to_owned();
-                failure.annotation = Some(annotation(&error.file, error.line, &error.message));
-            }
-            Self::Compose { file, error } => {
-                failure.step = "configuration".to_owned();
-                failure.annotation = Some(annotation(file, None, &error.to_string()));
-            }
-            Self::Problems(_) => {
-                failure.step = "configuration".to_owned();
-                failure.annotation =
-                    Some(annotation(crate::domain::project::overlay::BASE_FILE, None, &failure.message));
+                failure.annotations =
+                    refused.problems.iter().map(|problem| annotation(problem, redactor)).collect();
             }
             Self::Manager(ManagerError::Step(error)) => {
                 failure.step.clone_from(&error.step);
@@ -121,6 +106,15 @@ impl Trouble {
     }
 }
 
-fn annotation(file: &str, line: Option<u64>, message: &str) -> Annotation {
-    Annotation { path: file.to_owned(), line: line.unwrap_or(1), message: message.to_owned() }
+fn annotation(problem: &Problem, redactor: &Redactor) -> Annotation {
+    Annotation {
+        path: problem.file.clone(),
+        line: problem.line.unwrap_or(1),
+        column: problem.column,
+        level: match problem.severity {
+            Severity::Error => AnnotationLevel::Failure,
+            Severity::Warning => AnnotationLevel::Warning,
+        },
+        message: redactor.redact(&problem.sentence()),
+    }
 }

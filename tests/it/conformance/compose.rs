@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use previewbot::domain::compose::{ComposeContainer, ComposeError, parse_infrastructure, parse_ps, project_name};
+use previewbot::domain::compose::{self, ComposeContainer, parse_ps, project_name};
 use previewbot::domain::hook::sanitize_name;
+use previewbot::domain::project::problem::Problem;
 use previewbot::domain::project::{InfraService, InfrastructureConfig, ProjectConfig, validate::validate_files};
 use serde_json::{Map, Value, json};
 
@@ -11,13 +12,10 @@ use super::checks::{Outcome, Verdict, compare, ensure, told, unknown_operation};
 use super::project::Files;
 use super::vectors::{Answer, Vector};
 
-fn failure(error: &ComposeError) -> (&'static str, String) {
-    let kind = match error {
-        ComposeError::Yaml(_) => "compose_yaml_invalid",
-        ComposeError::Port { .. } => "unsupported_port_mapping",
-        ComposeError::Ps(_) => "compose_ps_invalid_json",
-    };
-    (kind, error.to_string())
+/// The original reads the first port of each service alone, and refuses some forms that Compose takes: what is
+/// said of any other port is no answer to a vector.
+fn binds(problem: &Problem) -> bool {
+    problem.kind != "unsupported_port_mapping" || problem.place.ends_with(".ports[0]")
 }
 
 fn services(text: &str) -> Outcome {
@@ -30,8 +28,11 @@ fn services(text: &str) -> Outcome {
         }
         (name, Value::Object(shown))
     };
-    let services = parse_infrastructure(text).map_err(|e| failure(&e))?;
-    Ok(services.into_iter().map(view).collect::<Map<_, _>>().into())
+    let file = compose::read(text, "compose.yaml");
+    if let Some(problem) = file.problems.iter().find(|problem| binds(problem)) {
+        return Err((problem.kind, problem.to_string()));
+    }
+    Ok(file.services.into_iter().map(view).collect::<Map<_, _>>().into())
 }
 
 pub(super) fn parse(vector: &Vector, answer: &Answer) -> Verdict {
@@ -60,7 +61,7 @@ pub(super) fn ps(vector: &Vector, answer: &Answer) -> Verdict {
         })
     };
     let shown = parse_ps(vector.text("text")).map(|containers| containers.into_iter().map(view).collect());
-    compare(answer, shown.map_err(|e| failure(&e)), told)
+    compare(answer, shown.map_err(|e| ("compose_ps_invalid_json", e.to_string())), told)
 }
 
 pub(super) fn project_names(vector: &Vector, answer: &Answer) -> Verdict {

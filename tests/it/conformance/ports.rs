@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use previewbot::domain::compose::parse_infrastructure;
+use previewbot::domain::compose;
 use previewbot::domain::port_map::{PortMapError, block_start, choose};
 use previewbot::domain::project::InfrastructureConfig;
 
@@ -20,7 +20,7 @@ fn names(vector: &Vector) -> Vec<String> {
 fn service_names(vector: &Vector) -> Vec<String> {
     let mut config = parsed(vector.text("config"));
     if vector.input.get("compose").is_some() {
-        let services = parse_infrastructure(vector.text("compose")).unwrap();
+        let services = compose::read(vector.text("compose"), "compose.yaml").services;
         config.infrastructure = Some(InfrastructureConfig { compose_file: "compose.yaml".to_owned(), services });
     }
     config.service_names()

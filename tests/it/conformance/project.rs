@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use async_trait::async_trait;
 use previewbot::domain::compose;
 use previewbot::domain::project::graph::topological_sort;
-use previewbot::domain::project::parse::{ConfigError, parse, parse_unchecked};
+use previewbot::domain::project::load::{LoadError, ProjectReader, ReadError, recall};
+use previewbot::domain::project::parse::{parse, parse_unchecked};
+use previewbot::domain::project::problem::Problems;
 use previewbot::domain::project::validate::{ProjectFiles, ValidationError, validate, validate_files};
 use previewbot::domain::project::{InfrastructureConfig, ProjectConfig, overlay};
 use serde_json::{Value, json};
 
 use super::checks::{Outcome, Verdict, compare, ensure};
+use super::access::block_on;
 use super::project_view::view;
 use super::vectors::{Answer, ExpectedError, Vector};
 
@@ -18,12 +22,16 @@ pub(super) fn parsed(text: &str) -> ProjectConfig {
     parse(text, overlay::BASE_FILE).unwrap_or_else(|e| panic!("the vector's configuration: {e}"))
 }
 
-fn failure(error: &ConfigError) -> (&'static str, String) {
-    (error.kind, error.to_string())
-}
-
-fn loaded(config: Result<ProjectConfig, ConfigError>) -> Outcome {
-    config.map(|config| view(&config)).map_err(|e| failure(&e))
+/// All that is wrong is told at once: what the vector expects must be among it, and the first counts otherwise.
+fn loaded(config: Result<ProjectConfig, Problems>, answer: &Answer) -> Outcome {
+    config.map(|config| view(&config)).map_err(|problems| {
+        let told: Vec<(&str, String)> = problems.iter().map(|problem| (problem.kind, problem.to_string())).collect();
+        let expected = match answer {
+            Answer::Failure(expected) => told.iter().find(|(kind, message)| expected.fits(kind, message)),
+            _ => None,
+        };
+        expected.or(told.first()).cloned().unwrap_or_default()
+    })
 }
 
 /// Words cannot ask for less than this: what is taken is a whole configuration, what is not is told.
@@ -35,26 +43,45 @@ fn sound(outcome: &Outcome) -> Verdict {
 }
 
 pub(super) fn config_parse(vector: &Vector, answer: &Answer) -> Verdict {
-    let outcome = loaded(parse(vector.text("yaml"), overlay::BASE_FILE));
+    let outcome = loaded(parse(vector.text("yaml"), overlay::BASE_FILE), answer);
     compare(answer, outcome, |_, outcome| sound(outcome))
 }
 
 pub(super) fn overlay_merge(vector: &Vector, answer: &Answer) -> Verdict {
     let files: BTreeMap<String, String> = vector.part_or_default("files");
     let base: String = vector.part("path").unwrap_or_else(|| overlay::BASE_FILE.to_owned());
-    let folder = base.rfind('/').map_or("", |slash| &base[..=slash]);
-    let mut read = |name: &str| {
-        let path = if name == overlay::BASE_FILE { base.clone() } else { format!("{folder}{name}") };
-        Ok(files.get(&path).cloned())
-    };
-    let outcome = loaded(overlay::load(vector.text("mode"), &mut read));
+    let read = block_on(recall(vector.text("mode"), &VectorFiles { files, base }));
+    let config = read.map(|loaded| loaded.config).map_err(|error| match error {
+        LoadError::Refused(refused) => refused.problems,
+        LoadError::Port(error) => panic!("{error}"),
+    });
+    let outcome = loaded(config, answer);
     compare(answer, outcome, |_, outcome| sound(outcome))
+}
+
+/// The files of an overlay's vector, beside a base file that may be called anything.
+struct VectorFiles {
+    files: BTreeMap<String, String>,
+    base: String,
+}
+
+#[async_trait]
+impl ProjectReader for VectorFiles {
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        let folder = self.base.rfind('/').map_or("", |slash| &self.base[..=slash]);
+        let path = if name == overlay::BASE_FILE { self.base.clone() } else { format!("{folder}{name}") };
+        Ok(self.files.get(&path).map(|text| text.clone().into_bytes()))
+    }
+
+    fn whereabouts(&self) -> String {
+        "in the vector".to_owned()
+    }
 }
 
 pub(super) fn validation(vector: &Vector, answer: &Answer) -> Verdict {
     let problems: Vec<(&str, String)> = match problems_of(vector) {
         Ok(problems) => problems.iter().map(|p| (p.kind, p.message.clone())).collect(),
-        Err(error) => vec![failure(&error)],
+        Err(problems) => problems.iter().map(|p| (p.kind, p.to_string())).collect(),
     };
     let expected = match answer {
         Answer::Problems(expected) => expected.clone(),
@@ -70,10 +97,10 @@ pub(super) fn validation(vector: &Vector, answer: &Answer) -> Verdict {
     ensure(complete, format!("expected {expected:?}, got {problems:?}"))
 }
 
-fn problems_of(vector: &Vector) -> Result<Vec<ValidationError>, ConfigError> {
+fn problems_of(vector: &Vector) -> Result<Vec<ValidationError>, Problems> {
     let mut config = parse_unchecked(vector.text("config"), overlay::BASE_FILE)?;
     if let Some(compose_text) = vector.part::<String>("compose") {
-        let services = compose::parse_infrastructure(&compose_text).unwrap();
+        let services = compose::read(&compose_text, "compose.yaml").services;
         config.infrastructure.get_or_insert_with(without_services).services = services;
     }
     let mut problems = validate(&config);

@@ -36,7 +36,7 @@ fn provisioner(config: &ProjectConfig) -> Value {
                 "identity_file": s.identity_file, "root": s.root,
             })
         });
-        json!({ "create": c.create, "destroy": c.destroy, "outputs": c.outputs, "ssh": ssh })
+        json!({ "create": c.create, "destroy": c.destroy, "find": c.find, "outputs": c.outputs, "ssh": ssh })
     });
     json!({
         "before": provisioner.before, "after": provisioner.after, "compute": compute, "services": services,

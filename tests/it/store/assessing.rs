@@ -256,7 +256,7 @@ async fn a_failure_is_forgotten_when_a_new_commit_is_wanted() {
         message: "exit code 3".to_owned(),
         exit_code: Some(3),
         log_tail: vec!["boom".to_owned()],
-        annotation: None,
+        annotations: Vec::new(),
         left_behind: Vec::new(),
     };
     let outcome = EnvironmentOutcome::Failed { generation: 1, failure: failure.clone() };

@@ -25,7 +25,7 @@ pub(super) fn failure(left_behind: &[&str]) -> Failure {
         message: "folder is busy".to_owned(),
         exit_code: None,
         log_tail: Vec::new(),
-        annotation: None,
+        annotations: Vec::new(),
         left_behind: left_behind.iter().map(ToString::to_string).collect(),
     }
 }

@@ -1,70 +1,97 @@
 //! From the text of a file to a configuration.
 
-use super::error::ConfigError;
+use super::kind;
 use super::reader::Reader;
-use super::structure::{Lines, check_structure};
 use super::{preview, shape};
+use crate::domain::project::places::{Places, Span};
+use crate::domain::project::problem::{Problem, Problems, Severity};
+use crate::domain::project::source::Sources;
+use crate::domain::project::validate::structure;
 use crate::domain::project::{PreviewPolicy, ProjectConfig};
 use crate::domain::yaml::tree;
+
+/// What one file says.
+pub(in crate::domain::project) struct Document {
+    pub(in crate::domain::project) config: ProjectConfig,
+    pub(in crate::domain::project) places: Places,
+    pub(in crate::domain::project) problems: Vec<Problem>,
+}
 
 /// Parses one document, with the structural check (name, version, service paths, provisioner outputs).
 ///
 /// # Errors
-/// The first thing that is wrong.
-pub fn parse(text: &str, file: &str) -> Result<ProjectConfig, ConfigError> {
-    let (config, lines) = read(text, file, PreviewPolicy::default())?;
-    check_structure(&config, file, &lines)?;
-    Ok(config)
+/// Everything that is wrong.
+pub fn parse(text: &str, file: &str) -> Result<ProjectConfig, Problems> {
+    let mut document = read(text, (file, kind::INVALID), PreviewPolicy::default());
+    let mut sources = Sources::default();
+    sources.insert(file, text);
+    let missing = structure(&document.config);
+    document.problems.extend(missing.into_iter().filter_map(|error| document.places.locate(error, &sources)));
+    finish(document, file)
 }
 
-/// Parses one document without the structural check, as overlays are read.
+/// Parses one document without the structural check.
 ///
 /// # Errors
 /// YAML errors, wrong types, unknown keys.
-pub fn parse_unchecked(text: &str, file: &str) -> Result<ProjectConfig, ConfigError> {
-    read(text, file, PreviewPolicy::default()).map(|(config, _)| config)
+pub fn parse_unchecked(text: &str, file: &str) -> Result<ProjectConfig, Problems> {
+    finish(read(text, (file, kind::INVALID), PreviewPolicy::default()), file)
 }
 
-/// Parses an overlay whose `preview:` block starts from the base's, so that what it leaves out stays as it was.
-pub(in crate::domain::project) fn parse_overlay(
-    text: &str,
-    file: &str,
-    base: &PreviewPolicy,
-) -> Result<(ProjectConfig, Lines), ConfigError> {
-    read(text, file, base.clone())
+fn finish(document: Document, file: &str) -> Result<ProjectConfig, Problems> {
+    let problems = Problems::in_order(document.problems, &[file.to_owned()]);
+    if problems.has_errors() { Err(problems) } else { Ok(document.config) }
 }
 
 const KNOWN: [&str; 8] =
     ["version", "name", "mode", "provisioner", "infrastructure", "services", "runner", "preview"];
 
-fn read(text: &str, file: &str, policy: PreviewPolicy) -> Result<(ProjectConfig, Lines), ConfigError> {
-    let reader = Reader::new(file);
-    let root = tree::read(text).map_err(|e| reader.tree_error(e))?;
-    let Some(root) = root else {
-        return Ok((ProjectConfig { preview: policy, ..ProjectConfig::default() }, Lines::default()));
+/// Reads as much as can be read. The `preview:` block starts from `policy`: what it leaves out stays as it was.
+pub(in crate::domain::project) fn read(
+    text: &str,
+    (file, invalid): (&str, &'static str),
+    policy: PreviewPolicy,
+) -> Document {
+    let reader = Reader::new(file, invalid);
+    let config = match tree::read(text) {
+        Ok(document) => {
+            document.faults.into_iter().for_each(|fault| reader.tree_error(fault));
+            match document.root {
+                Some(root) => configuration(&reader, &root, policy),
+                None => ProjectConfig { preview: policy, ..ProjectConfig::default() },
+            }
+        }
+        Err(error) => {
+            reader.tree_error(error);
+            reader.give_up();
+            ProjectConfig { preview: policy, ..ProjectConfig::default() }
+        }
     };
-    let block = reader.block(&root, String::new(), &KNOWN)?;
-    let config = ProjectConfig {
-        version: block.integer("version")?,
-        name: block.text("name")?,
+    let (problems, places) = reader.finish();
+    Document { config, places, problems }
+}
+
+fn configuration(reader: &Reader<'_>, root: &tree::Node, policy: PreviewPolicy) -> ProjectConfig {
+    let block = reader.block(root, String::new(), &KNOWN);
+    if let Some(entry) = block.entry("mode") {
+        let message = "`mode` has no effect here";
+        let problem = reader.problem("ignored_key", Span::of(entry.key), "mode", message);
+        let help = "the mode is chosen by whoever deploys; remove the key";
+        reader.report(Problem { severity: Severity::Warning, ..problem }.with_help(help));
+    }
+    ProjectConfig {
+        version: block.integer("version"),
+        name: block.text("name"),
         mode: String::new(),
-        provisioner: block.parsed("provisioner", shape::provisioner)?.unwrap_or_default(),
-        infrastructure: block.parsed("infrastructure", shape::infrastructure)?,
-        services: block.named("services", shape::service)?,
-        runner: block.parsed("runner", shape::runner)?,
+        provisioner: block.parsed("provisioner", shape::provisioner).unwrap_or_default(),
+        infrastructure: block.parsed("infrastructure", shape::infrastructure),
+        services: block.named("services", false, shape::service),
+        runner: block.parsed("runner", shape::runner),
         preview: match block.child("preview") {
-            Some(child) => preview::policy(&child, policy)?,
+            Some(child) => preview::policy(&child, policy),
             None => policy,
         },
-    };
-    let lines = Lines {
-        services: block.key_positions("services")?,
-        provisioner_services: match block.child("provisioner") {
-            Some(child) => child.block(&shape::PROVISIONER)?.key_positions("services")?,
-            None => Lines::default().provisioner_services,
-        },
-    };
-    Ok((config, lines))
+    }
 }
 
 #[cfg(test)]
@@ -77,8 +104,15 @@ mod tests {
 
     const HEAD: &str = "version: 1\nname: shop\n";
 
-    fn with_head(rest: &str) -> Result<ProjectConfig, ConfigError> {
+    fn with_head(rest: &str) -> Result<ProjectConfig, Problems> {
         parse(&format!("{HEAD}{rest}"), "previewctl.yaml")
+    }
+
+    /// The only problem.
+    fn problem(rest: &str) -> Problem {
+        let problems = with_head(rest).unwrap_err();
+        assert_eq!(problems.iter().count(), 1, "{rest}: {problems}");
+        problems.iter().next().unwrap().clone()
     }
 
     #[test]
@@ -94,25 +128,61 @@ mod tests {
 
     #[test]
     fn errors_name_the_line_the_column_and_the_nearest_key() {
-        let error = with_head("services:\n  web:\n    path: w\n    depend_on: [api]\n").unwrap_err();
+        let error = problem("services:\n  web:\n    path: w\n    depend_on: [api]\n");
         assert_eq!((error.kind, error.line, error.column), ("unknown_field", Some(6), Some(5)));
         assert_eq!(
             error.to_string(),
-            "previewctl.yaml:6: unknown key `depend_on` in `services.web`; did you mean `depends_on`?"
+            "previewctl.yaml:6:5: unknown key `depend_on` in `services.web`; did you mean `depends_on`?"
         );
-        let error = with_head("zzz: 1\n").unwrap_err();
-        assert!(error.message.contains("known here: version, name"), "{error}");
-        let error = with_head("services:\n  web:\n    port: 8080x\n").unwrap_err();
+        let error = problem("zzz: 1\n");
+        assert!(error.sentence().contains("known here: version, name"), "{error}");
+        let error = problem("services:\n  web: {path: w,\n    port: 8080x}\n");
         assert_eq!((error.kind, error.line, error.column), ("config_yaml_invalid", Some(5), Some(11)));
         assert_eq!(error.message, "services.web.port: expected a whole number, found `8080x`");
-        let error = with_head("services:\n  ok: {path: o}\n  web: {}\n").unwrap_err();
+        let error = problem("services:\n  ok: {path: o}\n  web: {}\n");
         assert_eq!((error.kind, error.line), ("service_missing_path", Some(5)));
     }
 
     #[test]
-    fn the_first_unknown_key_of_the_file_is_told() {
-        let error = with_head("runner:\n  zeta: 1\n  alpha: 2\n").unwrap_err();
-        assert!(error.message.contains("`zeta`"), "{error}");
+    fn everything_is_told_in_the_order_of_the_file() {
+        let text = "runner:\n  zeta: 1\n  alpha: 2\nname: x\nname: y\nservices:\n  web: {port: []}\n  api:\n    env: [A]\n";
+        let problems = parse(text, "f").unwrap_err();
+        let told: Vec<(Option<u64>, &str, &str)> =
+            problems.iter().map(|p| (p.line, p.kind, p.place.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (Some(1), "missing_version", "version"),
+                (Some(2), "unknown_field", "runner.zeta"),
+                (Some(3), "unknown_field", "runner.alpha"),
+                (Some(5), "config_yaml_invalid", ""),
+                (Some(7), "service_missing_path", "services.web.path"),
+                (Some(7), "config_yaml_invalid", "services.web.port"),
+                (Some(8), "service_missing_path", "services.api.path"),
+                (Some(9), "config_yaml_invalid", "services.api.env"),
+            ]
+        );
+    }
+
+    #[test]
+    fn one_mistake_is_told_once() {
+        for rest in [
+            "services: {web: {path: [a]}}\n",
+            "services: {web: {pth: w}}\n",
+            "services: {web: text}\n",
+            "provisioner: {services: {pg: {outputs: [[a]]}}}\n",
+        ] {
+            problem(rest);
+        }
+        let problems = parse("versoin: 1\nname: [x]\n", "f").unwrap_err();
+        assert_eq!(problems.iter().count(), 2, "{problems}");
+    }
+
+    #[test]
+    fn a_mode_in_the_file_is_no_error() {
+        let document = read("version: 1\nname: x\nmode: remote\n", ("f", kind::INVALID), PreviewPolicy::default());
+        let told: Vec<_> = document.problems.iter().map(|p| (p.severity, p.line)).collect();
+        assert_eq!(told, [(Severity::Warning, Some(3))]);
     }
 
     #[test]
@@ -129,12 +199,12 @@ mod tests {
             ("runner: text\n", "runner"),
             ("provisioner: {services: [pg]}\n", "provisioner.services"),
         ] {
-            let error = with_head(rest).unwrap_err();
+            let error = problem(rest);
             assert_eq!(error.kind, "config_yaml_invalid", "{rest}");
             assert!(error.message.starts_with(&format!("{place}: expected")), "{rest}: {error}");
         }
         for text in ["version: '1'\nname: x\n", "version: true\nname: x\n", "- a\n", "text\n"] {
-            assert_eq!(parse(text, "f").unwrap_err().kind, "config_yaml_invalid", "{text}");
+            assert_eq!(parse(text, "f").unwrap_err().first_error().unwrap().kind, "config_yaml_invalid", "{text}");
         }
     }
 
@@ -179,9 +249,9 @@ mod tests {
             ("{label: ' '}", "config_yaml_invalid", "name of a label"),
             ("[auto]", "config_yaml_invalid", "a mapping"),
         ] {
-            let error = with_head(&format!("preview: {block}\n")).unwrap_err();
+            let error = problem(&format!("preview: {block}\n"));
             assert_eq!((error.kind, error.line), (kind, Some(3)), "{block}");
-            assert!(error.message.contains(says), "{block}: {error}");
+            assert!(error.sentence().contains(says), "{block}: {error}");
         }
     }
 
@@ -214,7 +284,7 @@ mod tests {
         }
         for bomb in [doubling, wide] {
             let started = Instant::now();
-            let error = with_head(&bomb).unwrap_err();
+            let error = problem(&bomb);
             assert!(error.message.contains("too large once its aliases are followed"), "{error}");
             assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
         }

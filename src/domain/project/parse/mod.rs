@@ -1,16 +1,13 @@
-//! Reading one configuration document (spec §2, "Parsing"): a tree with positions, then one function per block.
+//! Reading one configuration document (spec §2, "Parsing"): a tree with positions, then one function per block. What
+//! is wrong is collected, and reading goes on.
 
-mod block;
+pub(in crate::domain) mod block;
 mod document;
-mod error;
+pub(in crate::domain) mod kind;
 mod preview;
-mod reader;
+pub(in crate::domain) mod reader;
 mod scalar;
 mod shape;
-mod structure;
 
-pub(super) use document::parse_overlay;
+pub(super) use document::read;
 pub use document::{parse, parse_unchecked};
-pub use error::ConfigError;
-pub(super) use error::kind;
-pub(super) use structure::check_structure;

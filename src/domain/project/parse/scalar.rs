@@ -2,36 +2,35 @@
 
 use std::time::Duration;
 
-use super::error::ConfigError;
-use super::reader::Reader;
+use super::block::Child;
 use crate::domain::yaml::tree::{Content, Node};
 
 /// Any scalar as it was written; null is empty.
-pub(super) fn text(reader: &Reader<'_>, node: &Node, place: &str) -> Result<String, ConfigError> {
-    if node.is_null() {
-        return Ok(String::new());
+pub(super) fn text(child: &Child<'_, '_>) -> Option<String> {
+    if child.node.is_null() {
+        return Some(String::new());
     }
-    node.scalar().map(str::to_owned).ok_or_else(|| reader.mismatch(node, place, "text"))
+    child.node.scalar().map(str::to_owned).or_else(|| child.mismatch("text"))
 }
 
 /// A whole number: decimal, `0x`, `0o` or `0b`, or a decimal number without a fraction (`1.0`).
-pub(super) fn integer(reader: &Reader<'_>, node: &Node, place: &str) -> Result<i64, ConfigError> {
-    plain(node).and_then(whole_number).ok_or_else(|| reader.mismatch(node, place, "a whole number"))
+pub(super) fn integer(child: &Child<'_, '_>) -> Option<i64> {
+    plain(child.node).and_then(whole_number).or_else(|| child.mismatch("a whole number"))
 }
 
 /// `true` or `false`, also in the words of YAML 1.1, which the Go tool takes here.
-pub(super) fn boolean(reader: &Reader<'_>, node: &Node, place: &str) -> Result<bool, ConfigError> {
-    match plain(node).map(str::to_ascii_lowercase).as_deref() {
-        Some("true" | "yes" | "on" | "y") => Ok(true),
-        Some("false" | "no" | "off" | "n") => Ok(false),
-        _ => Err(reader.mismatch(node, place, "true or false")),
+pub(super) fn boolean(child: &Child<'_, '_>) -> Option<bool> {
+    match plain(child.node).map(str::to_ascii_lowercase).as_deref() {
+        Some("true" | "yes" | "on" | "y") => Some(true),
+        Some("false" | "no" | "off" | "n") => Some(false),
+        _ => child.mismatch("true or false"),
     }
 }
 
 /// A length of time such as `7d`, `60s` or `2h30m`: units w, d, h, m, s from large to small, each once.
-pub(super) fn duration(reader: &Reader<'_>, node: &Node, place: &str) -> Result<Duration, ConfigError> {
+pub(super) fn duration(child: &Child<'_, '_>) -> Option<Duration> {
     let wanted = "a length of time such as `60s`, `2h30m` or `7d`";
-    node.scalar().and_then(length_of_time).ok_or_else(|| reader.mismatch(node, place, wanted))
+    child.node.scalar().and_then(length_of_time).or_else(|| child.mismatch(wanted))
 }
 
 fn plain(node: &Node) -> Option<&str> {

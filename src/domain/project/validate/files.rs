@@ -1,10 +1,12 @@
 //! The problems that only a look at the project's files shows.
 
 use super::ValidationError;
-use crate::domain::project::{ProjectConfig, ServiceConfig};
+use crate::domain::project::places::child;
+use crate::domain::project::{ProjectConfig, RunnerConfig, ServiceConfig};
+use crate::domain::yaml::tree::shown;
 
 /// What the file-system checks need to know.
-pub trait ProjectFiles {
+pub trait ProjectFiles: Send + Sync {
     /// Whether this path exists: cleaned and relative to the project root, or absolute for a hook's script that is
     /// named by an absolute path outside the project. Whoever cannot look there says yes.
     fn exists(&self, path: &str) -> bool;
@@ -24,36 +26,50 @@ pub fn validate_files(config: &ProjectConfig, root: &str, files: &dyn ProjectFil
         problems.extend(project.check_path(name, service));
         problems.extend(project.check_env_file(name, service));
     }
-    problems.extend(hooks(config).into_iter().filter_map(|(place, hook)| project.check_hook(&place, hook)));
+    for (place, hook) in hooks(config) {
+        problems.extend(project.check_hook(&place, hook));
+    }
+    for (place, hook) in config.runner.iter().flat_map(runner_hooks) {
+        // They run in the environment, where an earlier step may have made the script.
+        problems.extend(project.check_hook(place, hook).map(ValidationError::warning));
+    }
     problems
 }
 
-/// Hooks that run in the project root. Runner hooks run in the environment, where an earlier step may have made the
-/// script.
-fn hooks(config: &ProjectConfig) -> Vec<(String, &str)> {
+/// Hooks that run in the project root, with their places.
+pub(super) fn hooks(config: &ProjectConfig) -> Vec<(String, &str)> {
     let provisioner = &config.provisioner;
     let mut hooks = vec![
         ("provisioner.before".to_owned(), provisioner.before.as_str()),
         ("provisioner.after".to_owned(), provisioner.after.as_str()),
     ];
     if let Some(compute) = &provisioner.compute {
-        hooks.push(("provisioner.compute.create".to_owned(), &compute.create));
-        hooks.push(("provisioner.compute.destroy".to_owned(), &compute.destroy));
+        for (name, hook) in [("create", &compute.create), ("find", &compute.find), ("destroy", &compute.destroy)] {
+            hooks.push((child("provisioner.compute", name), hook));
+        }
     }
     for (name, service) in &provisioner.services {
+        let place = child("provisioner.services", name);
         let actions = [
             ("init", &service.init),
             ("seed", &service.seed),
             ("reset", &service.reset),
             ("destroy", &service.destroy),
         ];
-        hooks.extend(
-            actions
-                .into_iter()
-                .map(|(action, hook)| (format!("provisioner.services.{name}.{action}"), hook.as_str())),
-        );
+        hooks.extend(actions.into_iter().map(|(action, hook)| (child(&place, action), hook.as_str())));
     }
     hooks
+}
+
+/// Hooks that run in the environment, with their places.
+fn runner_hooks(runner: &RunnerConfig) -> [(&'static str, &str); 5] {
+    [
+        ("runner.before", &runner.before.command),
+        ("runner.build", &runner.build.command),
+        ("runner.deploy", &runner.deploy.command),
+        ("runner.after", &runner.after.command),
+        ("runner.destroy", &runner.destroy.command),
+    ]
 }
 
 struct Project<'a> {
@@ -80,29 +96,33 @@ impl Project<'_> {
 
     fn check_compose_file(&self, compose_file: &str) -> Option<ValidationError> {
         let (absolute, inside) = self.locate(compose_file);
-        let problem = match inside {
-            None => ("compose_file_escapes", format!("compose file `{compose_file}` is outside the project")),
+        let (kind, message) = match inside {
+            None => {
+                ("compose_file_escapes", format!("compose file `{}` is outside the project", shown(compose_file)))
+            }
             Some(inside) if inside.is_empty() || !self.files.exists(&inside) => {
-                ("compose_file_not_found", format!("compose file {absolute} does not exist"))
+                ("compose_file_not_found", format!("compose file {} does not exist", shown(&absolute)))
             }
             Some(_) => return None,
         };
-        Some(ValidationError::new(problem.0, problem.1))
+        Some(ValidationError::new(kind, "infrastructure.compose_file", message))
     }
 
     fn check_path(&self, name: &str, service: &ServiceConfig) -> Option<ValidationError> {
         let (absolute, inside) = self.locate(&service.path);
-        let problem = match inside {
-            None => (
-                "service_path_escapes",
-                format!("service `{name}`: path `{}` is outside the project", service.path),
-            ),
+        let name_shown = shown(name);
+        let (kind, message) = match inside {
+            None => {
+                let message =
+                    format!("service `{name_shown}`: path `{}` is outside the project", shown(&service.path));
+                ("service_path_escapes", message)
+            }
             Some(inside) if !self.exists(&inside) => {
-                ("service_path_not_found", format!("service `{name}`: {absolute} does not exist"))
+                ("service_path_not_found", format!("service `{name_shown}`: {} does not exist", shown(&absolute)))
             }
             Some(_) => return None,
         };
-        Some(ValidationError::new(problem.0, problem.1))
+        Some(ValidationError::new(kind, child(&child("services", name), "path"), message))
     }
 
     fn check_env_file(&self, name: &str, service: &ServiceConfig) -> Option<ValidationError> {
@@ -114,8 +134,9 @@ impl Project<'_> {
         if inside.is_some_and(|inside| !inside.is_empty()) {
             return None;
         }
-        let message = format!("service `{name}`: env_file `{env_file}` is outside the project");
-        Some(ValidationError::new("service_env_file_escapes", message))
+        let message = format!("service `{}`: env_file `{}` is outside the project", shown(name), shown(env_file));
+        let place = child(&child("services", name), "env_file");
+        Some(ValidationError::new("service_env_file_escapes", place, message))
     }
 
     fn check_hook(&self, place: &str, hook: &str) -> Option<ValidationError> {
@@ -129,8 +150,11 @@ impl Project<'_> {
             let exists = inside.is_some_and(|inside| self.exists(&inside));
             (absolute, exists)
         };
-        let missing =
-            || ValidationError::new("hook_script_not_found", format!("{place}: {absolute} does not exist"));
+        let missing = || {
+            let message = format!("{place}: {} does not exist", shown(&absolute));
+            let error = ValidationError::new("hook_script_not_found", place, message);
+            ValidationError { focus: Some((script.to_owned(), 0)), ..error }
+        };
         (!found).then(missing)
     }
 }
@@ -144,7 +168,7 @@ fn script_of(hook: &str) -> Option<&str> {
 }
 
 /// An absolute path without `.`, `..` and doubled separators; nothing is above the top.
-fn clean(path: &str) -> String {
+pub(in crate::domain::project) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
@@ -162,6 +186,7 @@ fn clean(path: &str) -> String {
 mod tests {
     use super::*;
     use crate::domain::project::parse::parse_unchecked;
+    use crate::domain::project::problem::Severity;
 
     struct Only<'a>(&'a [&'a str]);
 
@@ -191,7 +216,17 @@ mod tests {
             assert_eq!(*kind, "hook_script_not_found");
             assert!(message.contains("pg.seed") && message.contains(path), "{message}");
         }
-        assert_eq!(problems("{provisioner: {before: ./b.sh, compute: {create: ./c.sh}}}", &[]).len(), 2);
+        let all = "{provisioner: {before: ./b.sh, after: ./a.sh, compute: {create: ./c.sh, find: ./f.sh, destroy: ./d.sh}}}";
+        assert_eq!(problems(all, &[]).len(), 5);
+    }
+
+    #[test]
+    fn a_script_of_the_runner_that_is_not_there_yet_is_a_warning() {
+        let text = "{runner: {before: ./b.sh, deploy: {command: ./d.sh}, after: '  '}}";
+        let config = parse_unchecked(text, "previewctl.yaml").unwrap();
+        let found = validate_files(&config, "/p", &Only(&["d.sh"]));
+        let told: Vec<_> = found.iter().map(|p| (p.severity, p.place.as_str())).collect();
+        assert_eq!(told, [(Severity::Warning, "runner.before")]);
     }
 
     #[test]

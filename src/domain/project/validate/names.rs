@@ -1,61 +1,57 @@
 //! What must be there, and names that must mean something.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::ValidationError;
+use super::{ValidationError, structure};
 use crate::domain::project::graph::topological_sort;
+use crate::domain::project::places::{child, item};
 use crate::domain::project::{ProjectConfig, ServiceConfig};
+use crate::domain::yaml::tree::shown;
+
+/// Cycles that are looked for; each is told by itself.
+const MOST_CYCLES: usize = 20;
+
+/// Where the names come from that services may depend on.
+const NAMESPACES: [&str; 4] =
+    ["services", "infrastructure.services", "infrastructure.include", "provisioner.services"];
 
 /// Every problem of the configuration but those of its placeholders.
 pub(super) fn check(config: &ProjectConfig) -> Vec<ValidationError> {
-    let mut problems = head(config);
+    let mut problems = structure::check(config);
+    if !matches!(config.version, 0 | 1) {
+        let message = format!("version {} is not supported", config.version);
+        let error = ValidationError::new("unsupported_version", "version", message);
+        problems.push(error.with_help("write `version: 1`"));
+    }
     for (name, service) in &config.services {
         problems.extend(check_service(config, name, service));
     }
-    problems.extend(cycle(config));
-    for (name, service) in &config.provisioner.services {
-        if service.outputs.is_empty() {
-            let message = format!("provisioner service `{name}` has no `outputs`");
-            problems.push(ValidationError::new("provisioner_missing_outputs", message));
-        }
-    }
+    problems.extend(cycles(config));
     problems.extend(infrastructure(config));
     problems.extend(references(config));
     problems
 }
 
-fn head(config: &ProjectConfig) -> Vec<ValidationError> {
-    let mut problems = Vec::new();
-    if config.name.is_empty() {
-        problems.push(ValidationError::new("missing_name", "`name` is missing"));
-    }
-    match config.version {
-        1 => {}
-        0 => problems.push(ValidationError::new("missing_version", "`version` is missing; write `version: 1`")),
-        other => {
-            let message = format!("version {other} is not supported; write `version: 1`");
-            problems.push(ValidationError::new("unsupported_version", message));
-        }
-    }
-    problems
-}
-
 fn check_service(config: &ProjectConfig, name: &str, service: &ServiceConfig) -> Vec<ValidationError> {
     let mut problems = Vec::new();
-    if service.path.is_empty() {
-        problems.push(ValidationError::new("service_missing_path", format!("service `{name}` has no `path`")));
-    }
+    let place = child("services", name);
+    let shown_name = shown(name);
     if service.env_file.starts_with('/') {
-        let message = format!("service `{name}`: env_file `{}` must be relative to its `path`", service.env_file);
-        problems.push(ValidationError::new("service_env_file_absolute", message));
+        let message = format!("service `{shown_name}`: env_file `{}` is absolute", shown(&service.env_file));
+        let error = ValidationError::new("service_env_file_absolute", child(&place, "env_file"), message);
+        problems.push(error.with_help("write it relative to the service's `path`"));
     }
-    for dependency in &service.depends_on {
+    for (index, dependency) in service.depends_on.iter().enumerate() {
+        let at = item(&child(&place, "depends_on"), index);
         if dependency == name {
-            let message = format!("service `{name}` depends on itself");
-            problems.push(ValidationError::new("self_dependency", message));
+            let message = format!("service `{shown_name}` depends on itself");
+            problems.push(ValidationError::new("self_dependency", at, message));
         } else if !is_known(config, dependency) && !config.provisioner.services.contains_key(dependency) {
-            let message = format!("service `{name}` depends on `{dependency}`, which is nowhere defined");
-            problems.push(ValidationError::new("unknown_dependency", message));
+            let message =
+                format!("service `{shown_name}` depends on `{}`, which is nowhere defined", shown(dependency));
+            let error = ValidationError::new("unknown_dependency", at, message).needing(&NAMESPACES);
+            let provisioned = config.provisioner.services.keys();
+            problems.push(error.with_names(dependency, service_names(config).chain(provisioned)));
         }
     }
     problems
@@ -65,11 +61,35 @@ fn is_known(config: &ProjectConfig, name: &str) -> bool {
     config.services.contains_key(name) || config.infrastructure.iter().any(|i| i.services.contains_key(name))
 }
 
-fn cycle(config: &ProjectConfig) -> Option<ValidationError> {
-    let graph: BTreeMap<String, Vec<String>> =
+fn service_names(config: &ProjectConfig) -> impl Iterator<Item = &String> {
+    config.services.keys().chain(config.infrastructure.iter().flat_map(|i| i.services.keys()))
+}
+
+/// Cycles that share no service, so that each can be mended by itself.
+fn cycles(config: &ProjectConfig) -> Vec<ValidationError> {
+    let mut graph: BTreeMap<String, Vec<String>> =
         config.services.iter().map(|(name, service)| (name.clone(), service.depends_on.clone())).collect();
-    let error = topological_sort(&graph).err()?;
-    Some(ValidationError::new("dependency_cycle", error.to_string()))
+    let mut problems = Vec::new();
+    while let Err(error) = topological_sort(&graph) {
+        problems.push(cycle(config, &error.members, error.to_string()));
+        error.members.iter().for_each(|member| drop(graph.remove(member)));
+        if problems.len() == MOST_CYCLES {
+            break;
+        }
+    }
+    problems
+}
+
+/// Points at the dependency with which the circle begins.
+fn cycle(config: &ProjectConfig, members: &[String], message: String) -> ValidationError {
+    let (Some(first), Some(second)) = (members.first(), members.get(1)) else {
+        return ValidationError::new("dependency_cycle", "services", message);
+    };
+    let place = child(&child("services", first), "depends_on");
+    let dependencies = config.services.get(first).map_or(&[][..], |service| &service.depends_on);
+    let index = dependencies.iter().position(|dependency| dependency == second).unwrap_or_default();
+    let error = ValidationError::new("dependency_cycle", item(&place, index), message);
+    error.with_help("take one of these dependencies away")
 }
 
 fn infrastructure(config: &ProjectConfig) -> Vec<ValidationError> {
@@ -77,11 +97,14 @@ fn infrastructure(config: &ProjectConfig) -> Vec<ValidationError> {
     let mut problems = Vec::new();
     if infrastructure.compose_file.is_empty() {
         let message = "`infrastructure` has no `compose_file`";
-        problems.push(ValidationError::new("infrastructure_missing_compose_file", message));
+        let place = "infrastructure.compose_file";
+        let error = ValidationError::new("infrastructure_missing_compose_file", place, message);
+        problems.push(error.with_help("write its path from the project root"));
     }
     for name in infrastructure.services.keys().filter(|name| config.services.contains_key(*name)) {
-        let message = format!("`{name}` is both a service and an infrastructure service; rename one");
-        problems.push(ValidationError::new("name_conflict", message));
+        let message = format!("`{}` is both a service and an infrastructure service", shown(name));
+        let error = ValidationError::new("name_conflict", child("services", name), message);
+        problems.push(error.with_help("rename one of the two"));
     }
     let mut by_port: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for (name, service) in infrastructure.services.iter().filter(|(_, service)| service.port != 0) {
@@ -89,36 +112,46 @@ fn infrastructure(config: &ProjectConfig) -> Vec<ValidationError> {
     }
     for (port, names) in by_port.iter().filter(|(_, names)| names.len() > 1) {
         let message = format!("infrastructure services {} all publish port {port}", quoted(names));
-        problems.push(ValidationError::new("infrastructure_port_collision", message));
+        let second = child(&child("infrastructure.services", names[1]), "ports");
+        let error = ValidationError::new("infrastructure_port_collision", item(&second, 0), message);
+        problems.push(error.with_help("publish each on a port of its own"));
     }
     problems
 }
 
 fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>().join(", ")
 }
 
 /// Names outside `depends_on` that must be services.
 fn references(config: &ProjectConfig) -> Vec<ValidationError> {
-    let mut named: BTreeSet<(String, &str)> = BTreeSet::new();
+    let mut named: Vec<(String, &str)> = Vec::new();
     for (name, service) in &config.services {
-        named
-            .extend(service.proxy.iter().map(|rule| (format!("services.{name}.proxy"), rule.to_service.as_str())));
+        let place = child(&child("services", name), "proxy");
+        let rules = service.proxy.iter().enumerate();
+        named.extend(
+            rules.map(|(at, rule)| (format!("{}.to.service", item(&place, at)), rule.to_service.as_str())),
+        );
     }
     if let Some(compose) = config.runner.as_ref().and_then(|runner| runner.compose.as_ref()) {
-        named.extend(compose.autostart.iter().map(|name| ("runner.compose.autostart".to_owned(), name.as_str())));
+        named.extend(items("runner.compose.autostart", &compose.autostart));
     }
-    named.extend(config.preview.urls.iter().map(|name| ("preview.urls".to_owned(), name.as_str())));
+    named.extend(items("preview.urls", &config.preview.urls));
     if !config.preview.probe.service.is_empty() {
-        named.insert(("preview.probe.service".to_owned(), &config.preview.probe.service));
+        named.push(("preview.probe.service".to_owned(), &config.preview.probe.service));
     }
     let unknown = named.into_iter().filter(|(_, name)| !is_known(config, name));
     unknown
         .map(|(place, name)| {
-            let message = format!("`{place}` names `{name}`, which is no service");
-            ValidationError::new("unknown_service", message)
+            let message = format!("`{place}` names `{}`, which is no service", shown(name));
+            let error = ValidationError::new("unknown_service", place, message).needing(&NAMESPACES[..3]);
+            error.with_names(name, service_names(config))
         })
         .collect()
+}
+
+fn items<'c>(place: &str, names: &'c [String]) -> impl Iterator<Item = (String, &'c str)> {
+    names.iter().enumerate().map(move |(index, name)| (item(place, index), name.as_str()))
 }
 
 #[cfg(test)]
@@ -134,6 +167,21 @@ mod tests {
     fn a_service_that_depends_on_itself_is_also_a_cycle() {
         let text = "{version: 1, name: x, services: {a: {path: a, depends_on: [a]}}}";
         assert_eq!(kinds(text), ["self_dependency", "dependency_cycle"]);
+    }
+
+    #[test]
+    fn every_cycle_is_told_with_its_members() {
+        let text = "{version: 1, name: x, services: {a: {path: a, depends_on: [b]}, b: {path: b, depends_on: [a]}, \
+                    c: {path: c, depends_on: [d]}, d: {path: d, depends_on: [x, c]}, x: {path: x}}}";
+        let found = validate(&parse_unchecked(text, "previewctl.yaml").unwrap());
+        let told: Vec<(&str, &str)> = found.iter().map(|p| (p.place.as_str(), p.message.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("services.a.depends_on[0]", "dependency cycle: a -> b -> a"),
+                ("services.c.depends_on[0]", "dependency cycle: c -> d -> c"),
+            ]
+        );
     }
 
     #[test]

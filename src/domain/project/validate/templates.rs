@@ -1,33 +1,80 @@
 //! Placeholders in `services.*.env` that could never be rendered (spec §4, §6, with the later namespaces).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::ValidationError;
+use super::{MOST_COMPARED, ValidationError};
 use crate::domain::project::ProjectConfig;
+use crate::domain::project::parse::block::nearest;
+use crate::domain::project::places::child;
+use crate::domain::yaml::tree::shown;
 
-/// Every placeholder that could not be rendered.
-pub(super) fn check(config: &ProjectConfig, secrets: &BTreeSet<String>) -> Vec<ValidationError> {
+/// Every placeholder that could not be rendered; `secrets` as in [`super::validate_with_secrets`].
+pub(super) fn check(config: &ProjectConfig, secrets: Option<&BTreeSet<String>>) -> Vec<ValidationError> {
     let mut problems = Vec::new();
     for (service, key, value) in values(config) {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for placeholder in placeholders(value) {
-            if let Err((kind, reason)) = check_one(config, secrets, placeholder) {
-                let message = format!("service `{service}`, {key}: `{{{{{placeholder}}}}}`: {reason}");
-                problems.push(ValidationError { kind, message });
+            let nth = seen.entry(placeholder).and_modify(|nth| *nth += 1).or_default();
+            if let Err(unfit) = check_one(config, secrets, placeholder) {
+                problems.push(unfit.told_of((service, key), placeholder, *nth));
             }
         }
     }
     problems
 }
 
-fn values(config: &ProjectConfig) -> impl Iterator<Item = (&str, &str, &str)> {
+/// The variables of all services: service, name, value.
+pub(super) fn values(config: &ProjectConfig) -> impl Iterator<Item = (&str, &str, &str)> {
     config.services.iter().flat_map(|(name, service)| {
         let env = service.env.iter().flatten();
         env.map(move |(key, value)| (name.as_str(), key.as_str(), value.as_str()))
     })
 }
 
+/// Why a placeholder cannot be rendered.
+#[derive(Debug)]
+struct Unfit {
+    kind: &'static str,
+    reason: String,
+    help: Option<String>,
+    /// Places without which this cannot be judged.
+    needs: Vec<String>,
+}
+
+impl Unfit {
+    fn new(kind: &'static str, reason: String) -> Self {
+        Self { kind, reason, help: None, needs: Vec::new() }
+    }
+
+    /// One of a namespace's names that does not exist.
+    fn unknown<'n>(
+        kind: &'static str,
+        reason: String,
+        needs: &[&str],
+        (name, known): (&str, impl Iterator<Item = &'n String>),
+    ) -> Self {
+        let known: Vec<&str> = known.take(MOST_COMPARED).map(String::as_str).collect();
+        let help = nearest(name, known.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
+        Self { help, needs: needs.iter().map(|place| (*place).to_owned()).collect(), ..Self::new(kind, reason) }
+    }
+
+    fn told_of(self, (service, key): (&str, &str), placeholder: &str, nth: usize) -> ValidationError {
+        let written = format!("{{{{{placeholder}}}}}");
+        let message =
+            format!("service `{}`, {}: `{}`: {}", shown(service), shown(key), shown(&written), self.reason);
+        let place = child(&child(&child("services", service), "env"), key);
+        let focus = Some((written, nth));
+        ValidationError {
+            focus,
+            needs: self.needs,
+            help: self.help,
+            ..ValidationError::new(self.kind, place, message)
+        }
+    }
+}
+
 /// The inner texts of `{{…}}`: one or more characters that are not `}`.
-fn placeholders(text: &str) -> Vec<&str> {
+pub(super) fn placeholders(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find("{{") {
@@ -46,9 +93,13 @@ fn placeholders(text: &str) -> Vec<&str> {
 /// What stands between the braces to render as `{{`.
 const LITERAL_BRACES: &str = "\"{{\"";
 
-type Checked = Result<(), (&'static str, String)>;
+/// Names that placeholders may begin with.
+const NAMESPACES: [&str; 8] =
+    ["self", "services", "infrastructure", "provisioner", "env", "store", "proxy", "secrets"];
 
-fn check_one(config: &ProjectConfig, secrets: &BTreeSet<String>, placeholder: &str) -> Checked {
+type Checked = Result<(), Unfit>;
+
+fn check_one(config: &ProjectConfig, secrets: Option<&BTreeSet<String>>, placeholder: &str) -> Checked {
     let inner = placeholder.trim();
     if inner == LITERAL_BRACES {
         return Ok(());
@@ -60,20 +111,13 @@ fn check_one(config: &ProjectConfig, secrets: &BTreeSet<String>, placeholder: &s
         ["services", name, "port"] | ["proxy", "url", name] => known_service(config, name),
         ["infrastructure", name, "port"] => known_infrastructure(config, name),
         ["provisioner", service, output] => known_output(config, service, output),
-        ["secrets", name] if secrets.contains(*name) => Ok(()),
-        ["secrets", name] if !secrets.is_empty() => {
-            Err(("template_unknown_secret", format!("the project has no secret `{name}`")))
-        }
-        ["secrets", ..] if secrets.is_empty() => Err((
-            "template_unknown_namespace",
-            "unknown namespace `secrets`: the project has no secrets".to_owned(),
-        )),
+        ["secrets", rest @ ..] => known_secret(secrets, rest),
         [namespace, ..] => Err(bad_form(namespace)),
         [] => Err(bad_form("")),
     }
 }
 
-fn bad_form(namespace: &str) -> (&'static str, String) {
+fn bad_form(namespace: &str) -> Unfit {
     let form = match namespace {
         "self" => "{{self.port}}",
         "services" => "{{services.<service>.port}}",
@@ -82,33 +126,68 @@ fn bad_form(namespace: &str) -> (&'static str, String) {
         "env" => "{{env.name}}",
         "store" => "{{store.<KEY>}}",
         "secrets" => "{{secrets.<NAME>}}",
-        "proxy" => "{{proxy.domain}} or {{proxy.url.<service>}}",
-        _ => return ("template_unknown_namespace", format!("unknown namespace `{namespace}`")),
+        "proxy" => "{{proxy.domain}}` or `{{proxy.url.<service>}}",
+        _ => {
+            let kind = "template_unknown_namespace";
+            let reason = format!("unknown namespace `{}`", shown(namespace));
+            let help = nearest(namespace, NAMESPACES).map_or_else(
+                || format!("there are {}; a literal `{{{{` is written `{{{{\"{{{{\"}}}}`", NAMESPACES.join(", ")),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            return Unfit { help: Some(help), ..Unfit::new(kind, reason) };
+        }
     };
-    ("template_bad_form", format!("write `{form}`"))
+    let reason = "not of the form of its namespace".to_owned();
+    Unfit { help: Some(format!("write `{form}`")), ..Unfit::new("template_bad_form", reason) }
 }
 
 fn known_service(config: &ProjectConfig, name: &str) -> Checked {
-    let known = config.services.contains_key(name);
-    if known { Ok(()) } else { Err(("template_unknown_service", format!("there is no service `{name}`"))) }
+    if config.services.contains_key(name) {
+        return Ok(());
+    }
+    let reason = format!("there is no service `{}`", shown(name));
+    Err(Unfit::unknown("template_unknown_service", reason, &["services"], (name, config.services.keys())))
 }
 
 fn known_infrastructure(config: &ProjectConfig, name: &str) -> Checked {
     if config.infrastructure.iter().any(|i| i.services.contains_key(name)) {
         return Ok(());
     }
-    Err(("template_unknown_infrastructure", format!("there is no infrastructure service `{name}`")))
+    let kind = "template_unknown_infrastructure";
+    let reason = format!("there is no infrastructure service `{}`", shown(name));
+    let known = config.infrastructure.iter().flat_map(|i| i.services.keys());
+    Err(Unfit::unknown(kind, reason, &["infrastructure.services", "infrastructure.include"], (name, known)))
 }
 
 fn known_output(config: &ProjectConfig, service: &str, output: &str) -> Checked {
     let Some(known) = config.provisioner.services.get(service) else {
-        let reason = format!("there is no provisioner service `{service}`");
-        return Err(("template_unknown_provisioner_service", reason));
+        let kind = "template_unknown_provisioner_service";
+        let reason = format!("there is no provisioner service `{}`", shown(service));
+        let names = config.provisioner.services.keys();
+        return Err(Unfit::unknown(kind, reason, &["provisioner.services"], (service, names)));
     };
     if known.outputs.iter().any(|declared| declared == output) {
         return Ok(());
     }
-    Err(("template_unknown_output", format!("provisioner service `{service}` declares no output `{output}`")))
+    let reason = format!("provisioner service `{}` declares no output `{}`", shown(service), shown(output));
+    let needs = child(&child("provisioner.services", service), "outputs");
+    Err(Unfit::unknown("template_unknown_output", reason, &[&needs], (output, known.outputs.iter())))
+}
+
+fn known_secret(secrets: Option<&BTreeSet<String>>, path: &[&str]) -> Checked {
+    match (secrets, path) {
+        (Some(secrets), _) if secrets.is_empty() => {
+            let reason = "unknown namespace `secrets`: the project has no secrets".to_owned();
+            Err(Unfit::new("template_unknown_namespace", reason))
+        }
+        (None, [name]) if !name.is_empty() => Ok(()),
+        (Some(secrets), [name]) if secrets.contains(*name) => Ok(()),
+        (Some(secrets), [name]) => {
+            let reason = format!("the project has no secret `{}`", shown(name));
+            Err(Unfit::unknown("template_unknown_secret", reason, &[], (name, secrets.iter())))
+        }
+        _ => Err(bad_form("secrets")),
+    }
 }
 
 #[cfg(test)]
@@ -142,20 +221,23 @@ mod tests {
         let config = parse_unchecked(text, "previewctl.yaml").unwrap();
         let kinds = |secrets: &[&str]| -> Vec<&str> {
             let secrets = secrets.iter().map(|s| (*s).to_owned()).collect();
-            check(&config, &secrets).into_iter().map(|problem| problem.kind).collect()
+            check(&config, Some(&secrets)).into_iter().map(|problem| problem.kind).collect()
         };
         assert!(kinds(&["KEY", "OTHER"]).is_empty());
         assert_eq!(kinds(&["KEY"]), ["template_unknown_secret"]);
         assert_eq!(kinds(&[]), ["template_unknown_namespace"; 2]);
+        assert!(check(&config, None).is_empty(), "nobody knows the names");
+        assert_eq!(check_one(&config, None, "secrets").unwrap_err().kind, "template_bad_form");
         let known = BTreeSet::from(["KEY".to_owned()]);
-        assert_eq!(check_one(&config, &known, "secrets.KEY.x").unwrap_err().0, "template_bad_form");
+        assert_eq!(check_one(&config, Some(&known), "secrets.KEY.x").unwrap_err().kind, "template_bad_form");
     }
 
     #[test]
     fn forms_of_the_later_namespaces() {
         let text = "{services: {web: {path: w}}}";
         let config = parse_unchecked(text, "previewctl.yaml").unwrap();
-        let kind = |placeholder: &str| check_one(&config, &BTreeSet::new(), placeholder).err().map(|e| e.0);
+        let kind =
+            |placeholder: &str| check_one(&config, Some(&BTreeSet::new()), placeholder).err().map(|e| e.kind);
         for good in ["\"{{\"", "env.name", " store.A ", "proxy.domain", "proxy.url.web"] {
             assert_eq!(kind(good), None, "{good}");
         }

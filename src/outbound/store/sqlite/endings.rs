@@ -276,7 +276,7 @@ async fn show_death(tx: &mut Tx, now: i64, environment: i64, row: &JobRow, reaso
         message: format!("{reason} until somebody asks for it; see the bot's log for why it died"),
         exit_code: None,
         log_tail: Vec::new(),
-        annotation: None,
+        annotations: Vec::new(),
         left_behind: Vec::new(),
     };
     sqlx::query(
