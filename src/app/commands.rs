@@ -1,6 +1,6 @@
 //! Which command needs which ports.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -8,12 +8,15 @@ use anyhow::Context as _;
 use super::bot::{self, Bot, World};
 use crate::demo::site::{self, SiteOptions};
 use crate::domain::error::PortError;
-use crate::domain::project::parse::ConfigError;
-use crate::inbound::cli::arguments::{DeliverArguments, ExplainArguments, StatusArguments};
+use crate::domain::project::load::{LoadError, Request};
+use crate::inbound::cli::arguments::{DeliverArguments, ExplainArguments, StatusArguments, VetArguments};
 use crate::inbound::cli::deliver::{self, Parcel};
-use crate::inbound::cli::{Cli, CliError, Command, explain, jobs, list, manual, port_exit_code, status};
+use crate::inbound::cli::{
+    Cli, CliError, Command, diagnostics, explain, jobs, list, manual, port_exit_code, status, vet,
+};
 use crate::lifecycle;
 use crate::outbound::clock::{OsRandom, SystemClock};
+use crate::outbound::project_folder::ProjectFolder;
 use crate::settings::Settings;
 
 pub(super) fn world() -> World {
@@ -55,6 +58,7 @@ async fn of_bot(cli: Cli, config: Option<&std::path::Path>) -> anyhow::Result<()
                 bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), false).await?;
             Ok(jobs::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
         }
+        Command::Vet(arguments) => vet(&arguments).await,
         Command::Completions(arguments) => {
             manual::completions(arguments.shell, &mut std::io::stdout());
             Ok(())
@@ -68,8 +72,18 @@ async fn of_bot(cli: Cli, config: Option<&std::path::Path>) -> anyhow::Result<()
 pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
     let of_command = error.downcast_ref::<CliError>().map(CliError::exit_code);
     let of_port = || error.downcast_ref::<PortError>().map(port_exit_code);
-    let of_configuration = || error.downcast_ref::<ConfigError>().map(|_| 3);
+    let of_configuration = || error.downcast_ref::<LoadError>().map(|_| 3);
     of_command.or_else(of_port).or_else(of_configuration).unwrap_or(1)
+}
+
+/// Draws the problems of a configuration that was refused; `None` for every other error.
+pub(super) fn show_problems(error: &anyhow::Error) -> Option<ExitCode> {
+    let Some(LoadError::Refused(refused)) = error.downcast_ref::<LoadError>() else { return None };
+    let mut errors = std::io::stderr();
+    let colour = errors.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // Where nobody reads, the exit code still tells.
+    let _ = diagnostics::print(&refused.problems, &refused.sources, colour, &mut errors);
+    Some(ExitCode::from(3))
 }
 
 async fn status(settings: Settings, arguments: &StatusArguments) -> anyhow::Result<()> {
@@ -102,6 +116,28 @@ async fn explain(
         }
         // The argument parser asks for one of the two.
         _ => anyhow::bail!("give a delivery id, or --event and --payload"),
+    }
+}
+
+async fn vet(arguments: &VetArguments) -> anyhow::Result<()> {
+    let start = arguments.project.clone().map_or_else(std::env::current_dir, Ok)?;
+    let folder = ProjectFolder::find(&start)?;
+    let root = folder.root().to_string_lossy();
+    // Which secrets there are is known to the bot's settings alone.
+    let request = Request { mode: &arguments.mode, root: &root, secrets: None };
+    let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let form = if arguments.json {
+        vet::Form::Json
+    } else if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+        vet::Form::Annotated
+    } else {
+        vet::Form::Drawn
+    };
+    let options = vet::Options { form, strict: arguments.strict, colour: terminal };
+    let mut out = std::io::stdout();
+    match vet::run(&request, (&folder, &folder), options, &mut out).await? {
+        vet::Verdict::Passed => Ok(out.flush()?),
+        vet::Verdict::Failed => anyhow::bail!("the configuration in {root} did not pass"),
     }
 }
 

@@ -25,5 +25,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return lifecycle::exit_code(Err(error.into()), commands::exit_code),
     };
-    lifecycle::exit_code(runtime.block_on(commands::run(cli)), commands::exit_code)
+    let result = runtime.block_on(commands::run(cli));
+    if let Some(code) = result.as_ref().err().and_then(commands::show_problems) {
+        return code;
+    }
+    lifecycle::exit_code(result, commands::exit_code)
 }

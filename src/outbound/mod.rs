@@ -9,6 +9,7 @@ pub mod git;
 pub mod networking;
 pub mod probe;
 pub mod progress;
+pub mod project_folder;
 pub mod reservations;
 pub mod store;
 pub mod supervisor;

@@ -9,6 +9,7 @@ mod front;
 mod lease;
 mod local;
 mod manager;
+mod project;
 mod reporter;
 mod store;
 mod support;

@@ -54,7 +54,7 @@ impl Session {
         request: &CreateRequest,
         attached: Option<&Path>,
     ) -> anyhow::Result<Sha> {
-        let source = Tools::source(&self.project, &self.project.config("local")?);
+        let source = Tools::source(&self.project, &self.project.recalled("local").await?);
         let placed = entry.and_then(EnvironmentEntry::worktree_path).map(Path::new).filter(|path| path.is_dir());
         match attached.or(placed) {
             Some(folder) => {
@@ -70,7 +70,7 @@ impl Session {
         let name = environment.called();
         let entry = environment.entry.unwrap_or_default();
         if entry.is_managed_worktree() && !arguments.force {
-            let source = Tools::source(&self.project, &self.project.config("local")?);
+            let source = Tools::source(&self.project, &self.project.recalled("local").await?);
             source.refuse_changes(Path::new(entry.worktree_path().unwrap_or_default())).await?;
         }
         let hold = Hold {

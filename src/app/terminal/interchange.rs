@@ -23,7 +23,7 @@ use crate::worker::converge::LOCAL_HOST;
 
 impl Session {
     pub(super) async fn import(&self, arguments: &ImportArguments) -> anyhow::Result<()> {
-        let path = self.state_file(arguments.file.as_deref())?;
+        let path = self.state_file(arguments.file.as_deref()).await?;
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let imported = interchange::import(&text).with_context(|| path.display().to_string())?;
         imported.notes.iter().for_each(|note| told(note));
@@ -48,12 +48,12 @@ impl Session {
     }
 
     /// The Go tool's file for this project, unless another is named.
-    fn state_file(&self, named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    async fn state_file(&self, named: Option<&Path>) -> anyhow::Result<PathBuf> {
         if let Some(named) = named {
             return Ok(self.project.at.join(named));
         }
         let home = self.project.variables.get("HOME").context("there is no HOME: name the state file")?;
-        let name = self.project.config("local")?.name;
+        let name = self.project.recalled("local").await?.name;
         interchange::state_path(Path::new(home), &name)
             .context("name the state file: the project's name is no folder")
     }
@@ -83,7 +83,7 @@ impl Session {
         if entry.status != Status::Running {
             return Ok(Desired::Stopped);
         }
-        let source = Tools::source(&self.project, &self.project.config("local")?);
+        let source = Tools::source(&self.project, &self.project.recalled("local").await?);
         let folder = entry.worktree_path().map(Path::new);
         let commit = match folder {
             Some(folder) => source.head(folder).await?,
@@ -110,7 +110,7 @@ impl Session {
             print!("{}", interchange::export(&entries));
             return Ok(());
         }
-        let path = self.state_file(arguments.file.as_deref())?;
+        let path = self.state_file(arguments.file.as_deref()).await?;
         let mut all: BTreeMap<String, EnvironmentEntry> = match std::fs::read_to_string(&path) {
             Ok(text) => interchange::import(&text).with_context(|| path.display().to_string())?.state.environments,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),

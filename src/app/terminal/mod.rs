@@ -58,7 +58,7 @@ async fn of_project(settings: Settings, world: World, command: Command) -> anyho
         Command::Steps(arguments) => {
             let session = open(arguments.target.clone()).await?;
             let environment = session.existing(arguments.name.as_deref(), &arguments.target).await?;
-            let config = session.project.config(&session.mode_of(Some(&environment.called())).await?)?;
+            let config = session.project.recalled(&session.mode_of(Some(&environment.called())).await?).await?;
             let state = session.state(&environment);
             let mut out = std::io::stdout();
             Ok(steps::run(&environment, &config, &state, &arguments, &mut out).await?)
@@ -133,6 +133,6 @@ async fn project_row(
     if let Some(known) = store.folder_project(&project.identity).await? {
         return Ok(known);
     }
-    let config = project.config("local")?;
+    let config = project.recalled("local").await?;
     Ok(store.ensure_folder_project(&project.identity, &config.name).await?)
 }

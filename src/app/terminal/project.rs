@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 
-use crate::domain::project::overlay::{self, BASE_FILE};
+use crate::domain::dotenv;
+use crate::domain::project::load::{self, LoadError, Request};
+use crate::domain::project::overlay::BASE_FILE;
 use crate::domain::project::{ProjectConfig, template};
-use crate::domain::{compose, dotenv};
 use crate::inbound::cli::arguments::TargetArguments;
 use crate::outbound::compute::main_worktree;
+use crate::outbound::project_folder::ProjectFolder;
 
 /// Variables by name.
 pub(super) type Variables = BTreeMap<String, String>;
@@ -34,29 +36,23 @@ impl LocalProject {
         let at = target.directory.clone().unwrap_or_else(|| PathBuf::from("."));
         let at = at.canonicalize().with_context(|| format!("there is no folder {}", at.display()))?;
         let variables = variables(&at, target.env_file.as_deref())?;
-        let Some(root) = at.ancestors().find(|folder| folder.join(BASE_FILE).exists()) else {
-            bail!(
-                "there is no {BASE_FILE} in {} or above it: go to the project's folder, or name it with -C",
-                at.display()
-            );
-        };
-        let root = root.to_owned();
+        let found = ProjectFolder::find(&at).context("go to the project's folder, or name it with -C")?;
+        let root = found.root().to_owned();
         let identity = identity(&root).await;
         Ok(Self { root, identity, at, variables })
     }
 
-    /// The configuration in this mode, with the infrastructure's services.
-    pub(super) fn config(&self, mode: &str) -> anyhow::Result<ProjectConfig> {
-        let root = self.root.clone();
-        let mut read = |name: &str| Ok(read_text(&root.join(name)));
-        let mut config = overlay::load(mode, &mut read)?;
-        if let Some(infrastructure) = &mut config.infrastructure
-            && let Some(text) = read_text(&self.root.join(&infrastructure.compose_file))
-        {
-            infrastructure.services = compose::parse_infrastructure(&text)
-                .with_context(|| format!("cannot read {}", infrastructure.compose_file))?;
-        }
-        Ok(config)
+    /// The configuration in this mode, checked as a whole.
+    pub(super) async fn config(&self, mode: &str) -> Result<ProjectConfig, LoadError> {
+        let folder = ProjectFolder::at(&self.root);
+        // Which secrets there are is told where their values are needed.
+        let request = Request { mode, root: &self.root.to_string_lossy(), secrets: None };
+        Ok(load::load(&request, &folder, &folder).await?.config)
+    }
+
+    /// The configuration for taking down what it made: whatever a newer check would say, it is read if it can be.
+    pub(super) async fn recalled(&self, mode: &str) -> Result<ProjectConfig, LoadError> {
+        Ok(load::recall(mode, &ProjectFolder::at(&self.root)).await?.config)
     }
 
     /// The values behind the configuration's `{{secrets.NAME}}`: variables of these names.
@@ -72,10 +68,6 @@ impl LocalProject {
             })
             .collect()
     }
-}
-
-fn read_text(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok()
 }
 
 /// A linked worktree belongs to the project of the main one, where that has a configuration too.

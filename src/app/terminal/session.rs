@@ -93,7 +93,9 @@ impl Session {
         work: impl AsyncFnOnce(&Held) -> Result<(T, After), ManagerError>,
     ) -> anyhow::Result<T> {
         let mode = self.mode_of(Some(hold.name)).await?;
-        let config = self.project.config(&mode)?;
+        let project = &self.project;
+        // What is only taken down or looked after is not held to a check that is newer than it.
+        let config = if hold.make { project.config(&mode).await? } else { project.recalled(&mode).await? };
         let errand = Errand {
             project: self.known.project.id,
             name: hold.name.to_owned(),
@@ -226,7 +228,7 @@ impl Session {
                 ManagerError::Step(step) => step.log_tail().to_vec(),
                 _ => Vec::new(),
             },
-            annotation: None,
+            annotations: Vec::new(),
             left_behind: Vec::new(),
         };
         let generation = held.environment.generation;

@@ -29,17 +29,21 @@ impl Session {
         };
         let mut command = Command::new(&program);
         command.args(rest).current_dir(&folder).envs(self.project.variables.clone());
-        command.envs(self.own_variables(&entry, &folder)?);
+        command.envs(self.own_variables(&entry, &folder).await?);
         let status = command.status().with_context(|| format!("cannot run {program} in {folder}"))?;
         let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
         Ok(code.into())
     }
 
-    fn own_variables(&self, entry: &EnvironmentEntry, folder: &str) -> anyhow::Result<Vec<(String, String)>> {
+    async fn own_variables(
+        &self,
+        entry: &EnvironmentEntry,
+        folder: &str,
+    ) -> anyhow::Result<Vec<(String, String)>> {
         let mut variables = vec![
             ("PREVIEWCTL_ENV_NAME".to_owned(), entry.name.clone()),
             ("PREVIEWCTL_ENVIRONMENT_NAME".to_owned(), hook::sanitize_name(&entry.name)),
-            ("PREVIEWCTL_PROJECT_NAME".to_owned(), self.project.config("local")?.name),
+            ("PREVIEWCTL_PROJECT_NAME".to_owned(), self.project.recalled("local").await?.name),
             ("PREVIEWCTL_PROJECT_ROOT".to_owned(), self.project.root.to_string_lossy().into_owned()),
             ("PREVIEWCTL_WORKTREE_PATH".to_owned(), folder.to_owned()),
         ];

@@ -132,7 +132,7 @@ impl Reading {
     async fn of(mode: &str, reader: &dyn ProjectReader) -> Result<Self, PortError> {
         let mut reading = Self::default();
         let overlays = overlay_files(mode).unwrap_or_else(|problem| {
-            reading.problems.push(problem);
+            reading.problems.push(*problem);
             Vec::new()
         });
         reading.base(reader).await?;
@@ -219,7 +219,8 @@ impl Reading {
 
     /// Reads the services of the compose file; that it exists and lies inside is checked with the other files.
     async fn infrastructure(&mut self, reader: &dyn ProjectReader) -> Result<(), PortError> {
-        let Some(path) = self.config.infrastructure.as_ref().and_then(|i| inside(&i.compose_file)) else {
+        let Some(infrastructure) = &self.config.infrastructure else { return Ok(()) };
+        let Some(path) = inside(&infrastructure.compose_file) else {
             self.places.break_at("infrastructure.services");
             return Ok(());
         };

@@ -24,12 +24,12 @@ const LONGEST_MODE: usize = 64;
 ///
 /// # Errors
 /// A mode that is not a plain name.
-pub fn overlay_files(mode: &str) -> Result<Vec<String>, Problem> {
+pub fn overlay_files(mode: &str) -> Result<Vec<String>, Box<Problem>> {
     let plain = mode.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let begins_well = mode.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !plain || !begins_well || mode.len() > LONGEST_MODE {
         let message = format!("mode `{}` must be a plain name of letters, digits, `-`, `_` and `.`", shown(mode));
-        return Err(Problem::of_file(kind::BAD_MODE, BASE_FILE, message));
+        return Err(Box::new(Problem::of_file(kind::BAD_MODE, BASE_FILE, message)));
     }
     let mut names = vec![format!("previewctl.{mode}.yaml")];
     if matches!(mode, "preview" | "sandbox") {

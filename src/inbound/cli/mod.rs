@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod clean;
 pub mod create;
 pub mod deliver;
+pub mod diagnostics;
 pub mod explain;
 pub mod jobs;
 pub mod list;
@@ -13,6 +14,7 @@ mod output;
 pub mod progress;
 pub mod status;
 pub mod steps;
+pub mod vet;
 
 pub use arguments::{Cli, Command};
 pub use output::{CliError, port_exit_code};

@@ -23,6 +23,9 @@ pub enum CliError {
     /// The Manager failed.
     #[error(transparent)]
     Manager(#[from] ManagerError),
+    /// The configuration has problems, which were shown.
+    #[error("the configuration in {0} did not pass")]
+    NotPassed(String),
     /// There is no environment of this name.
     #[error(
         "there is no environment `{0}` in this project; `previewbot list` shows them, `previewbot create {0}` makes it"
@@ -45,6 +48,7 @@ impl CliError {
             Self::Manager(error) if error.is_cancelled() => INTERRUPTED,
             Self::Port(error) => port_exit_code(error),
             Self::Unnamed(_) => 2,
+            Self::NotPassed(_) => 3,
             _ => 1,
         }
     }

@@ -56,7 +56,7 @@ impl Trouble {
         match self {
             Self::Port(error) => error.kind() == ErrorKind::Cancelled,
             Self::Manager(error) => error.is_cancelled(),
-            _ => false,
+            Self::Configuration(_) => false,
         }
     }
 
@@ -70,7 +70,7 @@ impl Trouble {
         match self {
             Self::Port(error) => error.kind() == ErrorKind::Fenced,
             Self::Manager(error) => error.is_fenced(),
-            _ => false,
+            Self::Configuration(_) => false,
         }
     }
 

@@ -12,8 +12,8 @@ use previewbot::domain::project::validate::{ProjectFiles, ValidationError, valid
 use previewbot::domain::project::{InfrastructureConfig, ProjectConfig, overlay};
 use serde_json::{Value, json};
 
-use super::checks::{Outcome, Verdict, compare, ensure};
 use super::access::block_on;
+use super::checks::{Outcome, Verdict, compare, ensure};
 use super::project_view::view;
 use super::vectors::{Answer, ExpectedError, Vector};
 
@@ -25,7 +25,8 @@ pub(super) fn parsed(text: &str) -> ProjectConfig {
 /// All that is wrong is told at once: what the vector expects must be among it, and the first counts otherwise.
 fn loaded(config: Result<ProjectConfig, Problems>, answer: &Answer) -> Outcome {
     config.map(|config| view(&config)).map_err(|problems| {
-        let told: Vec<(&str, String)> = problems.iter().map(|problem| (problem.kind, problem.to_string())).collect();
+        let told: Vec<(&str, String)> =
+            problems.iter().map(|problem| (problem.kind, problem.to_string())).collect();
         let expected = match answer {
             Answer::Failure(expected) => told.iter().find(|(kind, message)| expected.fits(kind, message)),
             _ => None,

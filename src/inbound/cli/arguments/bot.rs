@@ -106,6 +106,22 @@ pub struct StatusArguments {
     pub(crate) target: TargetArguments,
 }
 
+/// `vet`
+#[derive(Debug, Args)]
+pub struct VetArguments {
+    /// Folder to look for previewctl.yaml from, upwards [default: the working directory]
+    pub project: Option<PathBuf>,
+    /// Which overlay applies: previewctl.<MODE>.yaml
+    #[arg(long, short, default_value = "local")]
+    pub mode: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Fail on warnings too
+    #[arg(long)]
+    pub strict: bool,
+}
+
 /// `jobs`
 #[derive(Debug, Args)]
 pub struct JobsArguments {

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub use bot::{
     DeliverArguments, DemoArguments, DemoSiteArguments, ExplainArguments, JobsArguments, ListArguments,
-    StatusArguments, StatusFormat,
+    StatusArguments, StatusFormat, VetArguments,
 };
 pub use core::{
     CleanArguments, CompletionsArguments, CoreAction, CoreArguments, CreateArguments, DeleteArguments,
@@ -58,6 +58,8 @@ pub enum Command {
     Status(StatusArguments),
     /// List jobs, newest first
     Jobs(JobsArguments),
+    /// Check a project's configuration and tell all that is wrong with it
+    Vet(VetArguments),
     /// Make an environment of the project in this folder, or bring one up to date
     Create(CreateArguments),
     /// Remove an environment and all that was made for it

@@ -1,6 +1,6 @@
 //! What is written: comments, reactions, checks, deployments.
 
-use previewbot::domain::environment::Annotation;
+use previewbot::domain::environment::{Annotation, AnnotationLevel};
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::job::Reaction;
 use previewbot::domain::ports::{
@@ -78,7 +78,13 @@ async fn a_check_goes_from_queued_to_its_end() {
     let mut failed = check(CheckState::Completed(CheckConclusion::Failure));
     failed.text = Some("x".repeat(70_000));
     let path = "previewctl.yaml".to_owned();
-    failed.annotations = vec![Annotation { path, line: 3, message: "unknown key".to_owned() }];
+    failed.annotations = vec![Annotation {
+        path,
+        line: 3,
+        column: None,
+        level: AnnotationLevel::Failure,
+        message: "unknown key".to_owned(),
+    }];
     forge.update_check(&demo(), id, &failed).await.unwrap();
     forge.update_check(&demo(), id, &failed).await.unwrap();
     let run = &scene.state("check_runs").await[0];

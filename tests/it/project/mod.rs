@@ -1,0 +1,5 @@
+//! Reading a project's configuration from its folder.
+
+mod bad_input;
+mod diagnostics;
+mod speed;
