@@ -164,6 +164,17 @@ impl Manifest {
         go_json(self)
     }
 
+    /// Reads a manifest's file.
+    ///
+    /// # Errors
+    /// As for [`Manifest::from_text`], and for bytes that are not UTF-8: read leniently, values would be others.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            ManifestError(format!("it is not UTF-8 from byte {} on; provision again", error.valid_up_to() + 1))
+        })?;
+        Self::from_text(text)
+    }
+
     /// Reads a manifest as the Go tool does (spec §11 `ReadManifest`), but takes exactly one JSON value with
     /// keys as written, and no env file outside of the compute root.
     ///

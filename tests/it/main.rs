@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 mod architecture;
+mod bad_input;
 mod cli;
 mod demo;
 mod forge;

@@ -199,7 +199,7 @@ async fn clean_up(context: &Context<'_>) -> Result<(), StepFailure> {
     let mut files = record.as_ref().and_then(steps::written_files).unwrap_or_default();
     if record.is_some() && files.is_empty() {
         let text = access.read_file(MANIFEST_FILE).await?.unwrap_or_default();
-        if let Ok(manifest) = Manifest::from_text(&String::from_utf8_lossy(&text)) {
+        if let Ok(manifest) = Manifest::from_bytes(&text) {
             files.extend(manifest.env_files().into_keys());
         }
     }

@@ -101,7 +101,7 @@ async fn read_manifest(access: &dyn ComputeAccess, file: &str) -> Result<Manifes
         let message = format!("there is no manifest {file} in {}: provision the environment first", access.root());
         return Err(PortError::new(ErrorKind::NotFound, message).into());
     };
-    Ok(Manifest::from_text(&String::from_utf8_lossy(&bytes))?)
+    Ok(Manifest::from_bytes(&bytes)?)
 }
 
 impl Context<'_> {

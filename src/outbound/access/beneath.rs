@@ -94,7 +94,10 @@ pub(super) fn write(
     let fill = || {
         give(&file, owner)?;
         fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        File::from(file.try_clone()?).write_all(data)?;
+        let mut file = File::from(file.try_clone()?);
+        file.write_all(data)?;
+        // Before the name is changed: a loss of power must not leave an empty file in place of the old one.
+        file.sync_all()?;
         fs::renameat(&folder, temporary.as_str(), &folder, path.name)?;
         Ok(())
     };

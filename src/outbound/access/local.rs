@@ -46,7 +46,14 @@ impl LocalAccess {
         let done =
             done.await.map_err(|error| PortError::with_source(ErrorKind::Unavailable, "file work died", error))?;
         done.ok_or_else(leaves)?.map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::XDEV | Errno::LOOP) => leaves(),
+            Some(Errno::XDEV) => leaves(),
+            Some(Errno::LOOP) => {
+                let message = format!(
+                    "path `{path}` in {} has links in a circle, or one that may lead anywhere",
+                    self.shown
+                );
+                PortError::new(ErrorKind::Invalid, message)
+            }
             _ => PortError::with_source(ErrorKind::Invalid, format!("cannot {what} {}/{path}", self.shown), error),
         })
     }

@@ -1,13 +1,11 @@
-//! Files and commands in a compute root: the conformance vectors, and links that lead out.
+//! Files and commands in a compute root, and links that lead out.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::sync::Arc;
 
-use previewbot::domain::error::{ErrorKind, PortError};
+use previewbot::domain::error::ErrorKind;
 use previewbot::domain::ports::{ComputeAccess, HookRunner};
 use previewbot::outbound::access::LocalAccess;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::bench::Bench;
@@ -16,66 +14,6 @@ async fn access(bench: &Bench) -> LocalAccess {
     let root = bench.path("root");
     std::fs::create_dir_all(&root).unwrap();
     LocalAccess::new(root, Arc::new(bench.runner(1).await) as Arc<dyn HookRunner>, None)
-}
-
-/// Runs one operation of a vector and tells its result in the vector's words.
-async fn operate(bench: &Bench, access: &LocalAccess, operation: &Value) -> Result<Value, PortError> {
-    let text = |key: &str| operation[key].as_str().unwrap_or_default();
-    match text("op") {
-        "write" => {
-            let mode = operation["mode"].as_str().map_or(0o644, |mode| u32::from_str_radix(mode, 8).unwrap());
-            let data = if operation["nil"] == json!(true) { None } else { Some(text("data").as_bytes()) };
-            access.write_file(text("path"), data, mode).await?;
-            Ok(json!({"ok": true}))
-        }
-        "read" => {
-            let data = access.read_file(text("path")).await?.expect("the file is there");
-            Ok(json!({"data": String::from_utf8(data).unwrap()}))
-        }
-        "stat" => Ok(match std::fs::symlink_metadata(bench.path("root").join(text("path"))) {
-            Ok(file) => {
-                let mode = format!("{:04o}", file.permissions().mode() & 0o7777);
-                json!({"exists": true, "dir": file.is_dir(), "mode": mode})
-            }
-            Err(_) => json!({"exists": false}),
-        }),
-        "exec" => {
-            let mut hook = bench.hook("exec", text("command"));
-            hook.directory = ".".to_owned();
-            let outcome = access.exec(&hook, &CancellationToken::new()).await?;
-            let failed = json!({"error": true});
-            Ok(if outcome.succeeded() { json!({"stdout": outcome.stdout}) } else { failed })
-        }
-        other => panic!("operation {other} is not known"),
-    }
-}
-
-#[tokio::test]
-async fn the_vectors_hold() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/conformance/compute_access_local.yaml");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let vectors: Vec<Value> = serde_yaml::from_str(&text).unwrap();
-    assert!(vectors.len() >= 14);
-    for vector in vectors {
-        let bench = Bench::new();
-        let access = access(&bench).await;
-        let mut results = Vec::new();
-        let mut failure = None;
-        for operation in vector["input"]["ops"].as_array().unwrap() {
-            match operate(&bench, &access, operation).await {
-                Ok(result) => results.push(result),
-                Err(error) => failure = Some(error.kind()),
-            }
-        }
-        if vector["error_kind"] == json!("path_escapes_root") {
-            assert_eq!(failure, Some(ErrorKind::Invalid), "{}", vector["name"]);
-            continue;
-        }
-        let base = bench.folder.path().to_string_lossy().into_owned();
-        let expected: Value =
-            serde_json::from_str(&vector["expected"].to_string().replace("<base>", &base)).unwrap();
-        assert_eq!((Value::from(results), failure), (expected, None), "{}", vector["name"]);
-    }
 }
 
 #[tokio::test]

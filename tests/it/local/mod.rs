@@ -2,7 +2,7 @@
 
 mod access;
 mod adoption;
-mod bench;
+pub(crate) mod bench;
 mod compose;
 mod env_file;
 mod git;

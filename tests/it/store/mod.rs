@@ -6,6 +6,7 @@ mod destroying;
 mod environments;
 mod expiry;
 mod folders;
+mod full_disk;
 mod load;
 mod opening;
 mod queue;
@@ -46,7 +47,10 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::within(TempDir::new().unwrap()).await
+    }
+
+    async fn within(folder: TempDir) -> Self {
         let clock = Arc::new(ManualClock::default());
         let store = open(folder.path().join("bot.db"), &clock, true).await.unwrap();
         Self { folder, clock, store }

@@ -10,3 +10,4 @@ pub(crate) mod hurried_clock;
 pub(crate) mod memory_queue;
 pub(crate) mod process;
 pub(crate) mod repository;
+pub(crate) mod small_disk;

@@ -143,7 +143,18 @@ impl Store {
 
 /// A transaction that holds the write lock from its start, so that it cannot fail half-way for want of it.
 async fn begin(writer: &SqlitePool) -> PortResult<Tx> {
-    writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin a transaction"))
+    let begin = || writer.begin_with("BEGIN IMMEDIATE");
+    let begun = match begin().await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            // On a full disk SQLite rolls back by itself, and the library goes on taking the connection for one
+            // with an open transaction.
+            let connection = writer.acquire().await.map_err(failed("reconnect"))?;
+            connection.close().await.map_err(failed("reconnect"))?;
+            begin().await
+        }
+        begun => begun,
+    };
+    begun.map_err(failed("begin a transaction"))
 }
 
 async fn commit(tx: Tx) -> PortResult<()> {
