@@ -12,6 +12,9 @@ use super::project::template::{self, TemplateContext, TemplateError};
 /// File name in the compute root.
 pub const MANIFEST_FILE: &str = ".previewctl.json";
 
+/// The only version of the format; a manifest without one counts as version 0.
+const VERSION: i64 = 1;
+
 /// A fully resolved environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(default)]
@@ -122,7 +125,7 @@ pub fn build(config: &ProjectConfig, inputs: &ManifestInputs<'_>) -> Result<Mani
     }
     let compose_file = config.infrastructure.iter().map(|i| i.compose_file.clone()).find(|file| !file.is_empty());
     Ok(Manifest {
-        version: 1,
+        version: VERSION,
         env_name: inputs.environment.to_owned(),
         project_name: config.name.clone(),
         branch: inputs.branch.to_owned(),
@@ -179,7 +182,7 @@ impl Manifest {
     /// keys as written, and no env file outside of the compute root.
     ///
     /// # Errors
-    /// Wrong types, empty input, text after the value, an env file that lies outside.
+    /// Wrong types, empty input, text after the value, a newer version (mends W-36), an env file that lies outside.
     pub fn from_text(text: &str) -> Result<Self, ManifestError> {
         // Through a map, because a struct would also be read from a list.
         let read = |text| -> serde_json::Result<Option<Self>> {
@@ -187,6 +190,12 @@ impl Manifest {
             fields.map(|fields| serde_json::from_value(fields.into())).transpose()
         };
         let manifest = read(text).map_err(|error| ManifestError(error.to_string()))?.unwrap_or_default();
+        if !(0..=VERSION).contains(&manifest.version) {
+            let version = manifest.version;
+            return Err(ManifestError(format!(
+                "it has version {version}, only {VERSION} is known; provision again"
+            )));
+        }
         let outside = |(_, service): &(&String, &ManifestService)| {
             service.env.is_some() && service.env_file_path().is_none()
         };
@@ -294,6 +303,41 @@ mod tests {
         assert_eq!(Manifest::from_text("null").unwrap(), Manifest::default());
         let text = r#"{"version":null,"services":null,"enabled_services":null,"branch":null}"#;
         assert_eq!(Manifest::from_text(text).unwrap(), Manifest::default());
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        assert!(Manifest::from_text(r#"{"version":1}"#).is_ok());
+        for text in [r#"{"version":2}"#, r#"{"version":-1}"#] {
+            assert!(Manifest::from_text(text).unwrap_err().to_string().contains("version"), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_come_back_byte_for_byte() {
+        let hostile = [
+            "\0",
+            "\u{1f}\u{7f}\u{85}\u{feff}",
+            "\\u0026",
+            "</script><!--",
+            "\r\n\t",
+            "🎉\u{10ffff}",
+            "\\",
+            "'\"",
+        ];
+        let env: Vec<(String, String)> =
+            hostile.iter().map(|text| (format!("K{text}"), (*text).to_owned())).collect();
+        let env: Vec<(&str, &str)> = env.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let manifest =
+            build(&config("w", &env), &ManifestInputs { branch: "b&<>\u{2028}", ..Default::default() }).unwrap();
+        let text = manifest.to_text();
+        assert!(
+            text.contains(r"\u0000") && text.contains(r"\\u0026") && text.contains(r"\u003c/script\u003e"),
+            "{text}"
+        );
+        let read = Manifest::from_text(&text).unwrap();
+        assert_eq!(read, manifest);
+        assert_eq!(read.to_text(), text);
     }
 
     #[test]
