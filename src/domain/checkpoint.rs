@@ -48,6 +48,9 @@ pub struct StepRecord {
     /// Hash of the step's inputs when it completed (ours; the Go tool ignores it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// Short hash of each named input when it completed, to tell which one changed (ours).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
     /// The operation id that was handed to the step's hook, the same on every retry (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_id: Option<String>,
@@ -67,6 +70,7 @@ impl StepRecord {
             error: None,
             outputs: BTreeMap::new(),
             fingerprint: None,
+            inputs: BTreeMap::new(),
             operation_id: None,
         }
     }

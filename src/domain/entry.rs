@@ -123,6 +123,10 @@ pub struct EnvironmentEntry {
     /// Services that were started, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub enabled_services: Vec<String>,
+    /// Services of `runner.compose.autostart` that were enabled by themselves, so that one that a person stopped stays
+    /// stopped (ours; the Go tool ignores it).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub autostarted: Vec<String>,
 }
 
 impl EnvironmentEntry {
@@ -142,6 +146,28 @@ impl EnvironmentEntry {
     pub fn set_step_record(&mut self, record: StepRecord) {
         self.updated_at = record.finished_at;
         self.steps.insert(record.name.clone(), record);
+    }
+
+    /// Enables a service: it is to run from now on. The order in which services were enabled is kept.
+    pub fn enable_service(&mut self, service: &str) {
+        if !self.enabled_services.iter().any(|name| name == service) {
+            self.enabled_services.push(service.to_owned());
+        }
+    }
+
+    /// Disables a service: it is not to run any more. One that is not enabled is fine.
+    pub fn disable_service(&mut self, service: &str) {
+        self.enabled_services.retain(|name| name != service);
+    }
+
+    /// Enables services that are to start by themselves, each one once in the environment's life.
+    pub fn autostart(&mut self, services: &[String]) {
+        for service in services {
+            if !self.autostarted.contains(service) {
+                self.autostarted.push(service.clone());
+                self.enable_service(service);
+            }
+        }
     }
 
     /// The compute root, also of an ssh environment.

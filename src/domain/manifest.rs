@@ -141,12 +141,31 @@ pub fn build(config: &ProjectConfig, inputs: &ManifestInputs<'_>) -> Result<Mani
 const ENV_FILE_ESCAPES: &str =
     "the env file would lie outside of the environment's folder; choose a path inside it";
 
+/// What the services' start commands may refer to, once their manifest is known: the same as their variables.
+#[must_use]
+pub fn start_context(
+    config: &ProjectConfig,
+    manifest: &Manifest,
+    store: &BTreeMap<String, String>,
+) -> TemplateContext {
+    let inputs = ManifestInputs {
+        environment: &manifest.env_name,
+        branch: &manifest.branch,
+        ports: manifest.ports.as_ref(),
+        outputs: Some(&manifest.provisioner_outputs),
+        store: Some(store),
+        enabled_services: &manifest.enabled_services,
+    };
+    template_context(config, &inputs)
+}
+
 /// What the services' variables may refer to. A name that is both a service and infrastructure counts as a
 /// service only (spec §11).
 fn template_context(config: &ProjectConfig, inputs: &ManifestInputs<'_>) -> TemplateContext {
     let ports = inputs.ports.cloned().unwrap_or_default();
     let (services, infrastructure) = ports.into_iter().partition(|(name, _)| config.services.contains_key(name));
-    let values = config.services.values().flat_map(|service| &service.env).flat_map(BTreeMap::values);
+    let env = config.services.values().flat_map(|service| &service.env).flat_map(BTreeMap::values);
+    let values = env.chain(config.services.values().map(|service| &service.start));
     let proxy = config.runner.as_ref().and_then(|r| r.compose.as_ref()).and_then(|c| c.proxy.as_ref());
     TemplateContext {
         current: None,
@@ -176,6 +195,24 @@ impl Manifest {
             ManifestError(format!("it is not UTF-8 from byte {} on; provision again", error.valid_up_to() + 1))
         })?;
         Self::from_text(text)
+    }
+
+    /// What it consists of: name of each part (`ports`, `services.web`) and its text. An absent part has none.
+    #[must_use]
+    pub fn parts(&self) -> BTreeMap<String, String> {
+        let mut parts = BTreeMap::new();
+        let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(self) else { return parts };
+        for (name, value) in fields {
+            match (name.as_str(), value) {
+                ("services" | "provisioner_outputs", serde_json::Value::Object(inner)) => {
+                    parts.extend(
+                        inner.into_iter().map(|(key, value)| (format!("{name}.{key}"), value.to_string())),
+                    );
+                }
+                (_, value) => drop(parts.insert(name, value.to_string())),
+            }
+        }
+        parts
     }
 
     /// Reads a manifest as the Go tool does (spec §11 `ReadManifest`), but takes exactly one JSON value with

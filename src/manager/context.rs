@@ -1,8 +1,9 @@
 //! What a step may see and change: the environment's entry and what the phase has learnt so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -40,10 +41,14 @@ pub(super) struct Facts {
     pub(super) manifest: Option<Manifest>,
     /// Steps that ran, in order of their end.
     pub(super) ran: Vec<String>,
-    /// Seeds that changed since the data was made.
-    pub(super) stale_seeds: Vec<String>,
+    /// Steps that changed since they made what must not be lost.
+    pub(super) stale: Vec<String>,
     /// Redacted last lines of the last runner hook.
     pub(super) last_log: Vec<String>,
+    /// Steps whose run changed nothing: what was built on them still holds.
+    pub(super) untouched: BTreeSet<String>,
+    /// `GLOBAL_` outputs of this verb's hooks.
+    globals: BTreeMap<String, String>,
     access: Option<Arc<dyn ComputeAccess>>,
 }
 
@@ -130,9 +135,24 @@ impl<'a> Context<'a> {
 
     /// Makes hooks' `GLOBAL_` outputs part of the environment's store.
     pub(super) async fn store_globals(&self, outputs: &BTreeMap<String, String>) {
-        if let Some(entry) = &mut self.facts().await.entry {
-            entry.env.extend(hook::global_outputs(outputs));
+        let mut facts = self.facts().await;
+        let globals = hook::global_outputs(outputs);
+        if let Some(entry) = &mut facts.entry {
+            entry.env.extend(globals.clone());
         }
+        facts.globals.extend(globals);
+    }
+
+    /// Takes over what a hook itself put into the stored entry's store (`store set`) while it ran.
+    pub(super) async fn adopt_store(&self) -> PortResult<()> {
+        let stored = self.dependencies.state.get_environment(&self.environment).await?;
+        let mut facts = self.facts().await;
+        let globals = facts.globals.clone();
+        if let (Some(stored), Some(entry)) = (stored, &mut facts.entry) {
+            entry.env = stored.env;
+            entry.env.extend(globals);
+        }
+        Ok(())
     }
 
     /// Access to the compute root.
@@ -163,12 +183,24 @@ impl<'a> Context<'a> {
         self.facts().await.manifest.clone().ok_or(StepFailure::Missing("manifest"))
     }
 
-    /// The inputs of a step that only writes the manifest down in another form.
-    pub(super) async fn manifest_inputs(&self, step: &str) -> Inputs {
-        match self.manifest().await {
-            Ok(manifest) => Inputs::Hash(Fingerprint::of(step).with("manifest", manifest.to_text()).finish()),
-            Err(_) => Inputs::Unknown,
+    /// The inputs of a step that makes the manifest or writes it down: each part by its name.
+    pub(super) fn manifest_inputs(step: &str, manifest: &Manifest) -> Inputs {
+        let mut fingerprint = Fingerprint::of(step);
+        for (name, text) in manifest.parts() {
+            fingerprint = fingerprint.with(&name, text);
         }
+        fingerprint.inputs()
+    }
+
+    /// The store; empty in a stateless run.
+    pub(super) async fn store(&self) -> BTreeMap<String, String> {
+        self.facts().await.entry.as_ref().map(|entry| entry.env.clone()).unwrap_or_default()
+    }
+
+    /// The project's secrets in the clear.
+    pub(super) fn secrets(&self) -> BTreeMap<String, String> {
+        let secrets = self.dependencies.secrets.iter();
+        secrets.map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
     }
 
     pub(super) async fn report(&self, step: &str, status: StepStatus, message: &str, duration_ms: Option<i64>) {
@@ -194,9 +226,17 @@ impl<'a> Context<'a> {
         self.dependencies.state.append_audit(&self.environment, &entry).await
     }
 
-    /// Marks what was built on `step` to be built anew.
-    pub(super) async fn invalidate_dependants(&self, step: &str) -> PortResult<()> {
-        let mut dependants = plan::dependants(&self.dependencies.config, step);
+    /// Marks what was built on `step` to be built anew, unless its run changed nothing. `changed`: the inputs that
+    /// differ from those of the run before, where that is known.
+    pub(super) async fn invalidate_dependants(
+        &self,
+        step: &str,
+        changed: Option<&BTreeSet<String>>,
+    ) -> PortResult<()> {
+        if self.facts().await.untouched.remove(step) {
+            return Ok(());
+        }
+        let mut dependants = plan::dependants(&self.dependencies.config, step, changed);
         if self.no_cache {
             // This phase runs anew anyway; only a later phase needs to know.
             let runner = plan::build_runner_step_order(&self.dependencies.config);

@@ -75,6 +75,47 @@ pub enum ManagerError {
     /// The configuration asks for something that this version cannot do.
     #[error("`{0}` in previewctl.yaml is not supported yet: remove it, or start the services from runner.deploy")]
     Unsupported(&'static str),
+    /// No such service in previewctl.yaml.
+    #[error("there is no service `{service}`; the services are {}", list(known))]
+    UnknownApplicationService {
+        /// The name that was asked for.
+        service: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// No such service in the infrastructure's compose file.
+    #[error("the infrastructure has no service `{service}`; it has {}", list(known))]
+    UnknownInfrastructureService {
+        /// The name that was asked for.
+        service: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// The project's services do not run in containers of ours.
+    #[error("runner.compose is not configured in previewctl.yaml: runner.deploy starts the services")]
+    NoApplication,
+    /// The service has nothing to start.
+    #[error("service `{0}` has no start command: set services.{0}.start")]
+    NotStartable(String),
+    /// The project has no infrastructure.
+    #[error("infrastructure.compose_file is not set in previewctl.yaml: there is no infrastructure")]
+    NoInfrastructure,
+    /// A store key that no variable and no placeholder could name.
+    #[error("store key `{0}` must be made of letters, digits, `_` and `-`, and begin with a letter or `_`")]
+    BadStoreKey(String),
+    /// The store has no such value.
+    #[error("the store of `{environment}` has no value `{key}`; it has {}", list(known))]
+    UnknownStoreKey {
+        /// The environment.
+        environment: String,
+        /// The key that was asked for.
+        key: String,
+        /// The keys that there are.
+        known: Vec<String>,
+    },
+    /// The step writes nothing that could be shown.
+    #[error("step `{0}` writes no file and runs no command that could be shown beforehand")]
+    NothingToShow(String),
     /// `from` names no step of the phase.
     #[error(transparent)]
     UnknownStep(#[from] UnknownStep),

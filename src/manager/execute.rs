@@ -1,8 +1,11 @@
 //! The engine: checkpoint → verify → run → record → report, for one step.
 
+use std::collections::BTreeSet;
+
 use super::context::{AuditLine, Context};
+use super::decide::{Go, Verdict, Why, decide};
 use super::fingerprint::Fingerprint;
-use super::step::{Attempt, Checkpoint, Freshness, Inputs, Outputs, Step, StepError, StepFailure};
+use super::step::{Attempt, Checkpoint, Outputs, Step, StepError, StepFailure};
 use crate::domain::checkpoint::{AuditAction, RecordStatus, StepRecord};
 use crate::domain::progress::StepStatus;
 
@@ -15,33 +18,22 @@ pub enum Done {
     Skipped,
 }
 
-/// What is to be done about a step.
-enum Verdict {
-    Run(Box<Go>),
-    Skip { verified: bool, stale: bool },
-}
-
-impl Verdict {
-    fn run(prior: Option<StepRecord>, fingerprint: Option<String>) -> Self {
-        Self::Run(Box::new(Go { prior, fingerprint }))
-    }
-}
-
-/// What a run is recorded with.
-struct Go {
-    prior: Option<StepRecord>,
-    fingerprint: Option<String>,
-}
-
 /// Brings one step to its end: skips what is recorded and real, runs everything else.
 ///
 /// # Errors
 /// What the step, or the saving of its record, failed with; cancelled when the work was asked to stop before it.
 pub async fn execute(context: &Context<'_>, step: &dyn Step) -> Result<Done, StepError> {
     context.check_cancelled(step.name())?;
-    match decide(context, step).await.map_err(|failure| at(step, failure))? {
+    match decide(context, step).await {
         Verdict::Skip { verified, stale } => skip(context, step, verified, stale).await,
-        Verdict::Run(go) => run(context, step, *go).await,
+        Verdict::Run(go) => {
+            if let Why::VerificationFailed(reason) = &go.why {
+                let message = Some(reason.clone());
+                let line = AuditLine { message, ..AuditLine::of(step.name(), AuditAction::VerifyFailed) };
+                context.audit(line).await.map_err(|error| at(step, error.into()))?;
+            }
+            run(context, step, *go, AuditAction::Executed).await
+        }
     }
 }
 
@@ -49,46 +41,15 @@ fn at(step: &dyn Step, failure: StepFailure) -> StepError {
     StepError::new(step.name(), failure)
 }
 
-async fn decide(context: &Context<'_>, step: &dyn Step) -> Result<Verdict, StepFailure> {
-    let rules = step.rules();
-    if rules.checkpoint == Checkpoint::None || context.facts().await.entry.is_none() {
-        return Ok(Verdict::run(None, None));
-    }
-    let inputs = step.inputs(context).await;
-    let fingerprint = match &inputs {
-        Inputs::Hash(hash) => Some(hash.clone()),
-        Inputs::None | Inputs::Unknown => None,
-    };
-    let prior = context.record(step.name()).await;
-    let completed =
-        prior.as_ref().filter(|record| record.is_completed() && rules.allow_cache && !context.no_cache);
-    let Some(record) = completed else {
-        return Ok(Verdict::run(prior, fingerprint));
-    };
-    // Records without a fingerprint, such as the Go tool's, count as matching.
-    let changed = fingerprint.is_some() && record.fingerprint.is_some() && fingerprint != record.fingerprint;
-    let rerun = rules.freshness == Freshness::Rerun && (changed || inputs == Inputs::Unknown);
-    if rerun || !step.restore(context, record).await {
-        return Ok(Verdict::run(prior, fingerprint));
-    }
-    let verified = match step.verify(context).await {
-        None => false,
-        Some(Ok(())) => true,
-        Some(Err(reason)) => {
-            let message = Some(context.dependencies.redactor.redact(&reason.to_string()));
-            let line = AuditLine { message, ..AuditLine::of(step.name(), AuditAction::VerifyFailed) };
-            context.audit(line).await?;
-            return Ok(Verdict::run(prior, fingerprint));
-        }
-    };
-    Ok(Verdict::Skip { verified, stale: changed })
-}
-
 async fn skip(context: &Context<'_>, step: &dyn Step, verified: bool, stale: bool) -> Result<Done, StepError> {
     let action = if verified { AuditAction::Verified } else { AuditAction::Skipped };
-    let message = if stale { "changed since the data was made: reset it to have the new one" } else { "" };
+    let message = match step.name() {
+        _ if !stale => "",
+        "create_compute" => "changed since the machine was made: delete the environment to have a new one",
+        _ => "changed since the data was made: reset it to have the new one",
+    };
     if stale {
-        context.facts().await.stale_seeds.push(step.name().to_owned());
+        context.facts().await.stale.push(step.name().to_owned());
     }
     let line = AuditLine { message: stale.then(|| message.to_owned()), ..AuditLine::of(step.name(), action) };
     context.audit(line).await.map_err(|error| at(step, error.into()))?;
@@ -96,11 +57,17 @@ async fn skip(context: &Context<'_>, step: &dyn Step, verified: bool, stale: boo
     Ok(Done::Skipped)
 }
 
-async fn run(context: &Context<'_>, step: &dyn Step, go: Go) -> Result<Done, StepError> {
+/// Runs a step whatever its record says, and records it as `action`, or as the failure of that.
+pub(super) async fn run(
+    context: &Context<'_>,
+    step: &dyn Step,
+    go: Go,
+    action: AuditAction,
+) -> Result<Done, StepError> {
     context.report(step.name(), StepStatus::Started, "", None).await;
-    let mut record = new_record(context, step, go);
-    let result = act(context, step, &mut record).await;
-    let result = conclude(context, step, record, result).await;
+    let mut running = new_record(context, step, go, action);
+    let result = act(context, step, &mut running).await;
+    let result = conclude(context, step, running, result).await;
     match result {
         Ok(duration) => {
             context.report(step.name(), StepStatus::Completed, "", Some(duration)).await;
@@ -114,24 +81,29 @@ async fn run(context: &Context<'_>, step: &dyn Step, go: Go) -> Result<Done, Ste
     }
 }
 
-/// The record of a step that runs, and what the prior one said.
+/// The record of a step that runs, and what is known of its last run.
 struct Running {
     record: StepRecord,
     prior: Option<RecordStatus>,
+    changed: Option<BTreeSet<String>>,
+    action: AuditAction,
 }
 
-fn new_record(context: &Context<'_>, step: &dyn Step, go: Go) -> Running {
+fn new_record(context: &Context<'_>, step: &dyn Step, go: Go, action: AuditAction) -> Running {
     let now = context.dependencies.clock.now();
     let prior = go.prior.as_ref().map(|record| record.status);
+    let changed = go.changed();
     let operation_id =
         (step.rules().checkpoint == Checkpoint::Intent).then(|| operation_id(context, step.name(), go.prior));
     let machine = &context.dependencies.machine;
+    let inputs = go.inputs.unwrap_or_default();
     let record = StepRecord {
-        fingerprint: go.fingerprint,
+        fingerprint: Some(inputs.hash).filter(|hash| !hash.is_empty()),
+        inputs: inputs.parts,
         operation_id,
         ..StepRecord::of_now(step.name(), RecordStatus::Started, now, machine)
     };
-    Running { record, prior }
+    Running { record, prior, changed, action }
 }
 
 /// The id of an unfinished operation, or a new one.
@@ -165,7 +137,7 @@ async fn conclude(
     running: Running,
     result: Result<Outputs, StepFailure>,
 ) -> Result<i64, (i64, StepFailure)> {
-    let mut record = running.record;
+    let mut record = running.record.clone();
     record.finished_at = context.dependencies.clock.now().into();
     record.duration_ms = record.finished_at.as_millisecond() - record.started_at.as_millisecond();
     let duration = record.duration_ms;
@@ -176,34 +148,40 @@ async fn conclude(
         Ok(outputs) => {
             record.status = RecordStatus::Completed;
             record.outputs = outputs;
-            completed(context, record).await.map_err(|failure| (duration, failure))?;
+            let done = Running { record, ..running };
+            completed(context, step, done).await.map_err(|failure| (duration, failure))?;
             Ok(duration)
         }
         Err(failure) => {
             record.status = RecordStatus::Failed;
             record.error = Some(context.dependencies.redactor.redact(&failure.to_string()));
-            failed(context, record).await;
+            failed(context, Running { record, ..running }).await;
             Err((duration, failure))
         }
     }
 }
 
-async fn completed(context: &Context<'_>, record: StepRecord) -> Result<(), StepFailure> {
-    let line = AuditLine { duration_ms: record.duration_ms, ..AuditLine::of(&record.name, AuditAction::Executed) };
-    context.audit(line).await?;
-    let step = record.name.clone();
+async fn completed(context: &Context<'_>, step: &dyn Step, done: Running) -> Result<(), StepFailure> {
+    let Running { record, changed, action, .. } = done;
+    context.audit(AuditLine { duration_ms: record.duration_ms, ..AuditLine::of(&record.name, action) }).await?;
     context.set_record(record).await;
-    context.invalidate_dependants(&step).await?;
+    context.invalidate_dependants(step.name(), changed.as_ref()).await?;
+    if step.rules().streams {
+        context.adopt_store().await?;
+    }
     context.save().await?;
     Ok(())
 }
 
 /// Keeps what can be kept: the step's own failure is the one that people need to hear of.
-async fn failed(context: &Context<'_>, record: StepRecord) {
+async fn failed(context: &Context<'_>, failed: Running) {
+    let Running { record, action, .. } = failed;
+    let action =
+        if action == AuditAction::Reconciled { AuditAction::ReconcileFailed } else { AuditAction::Failed };
     let line = AuditLine {
         duration_ms: record.duration_ms,
         error: record.error.clone(),
-        ..AuditLine::of(&record.name, AuditAction::Failed)
+        ..AuditLine::of(&record.name, action)
     };
     let step = record.name.clone();
     let audited = context.audit(line).await;

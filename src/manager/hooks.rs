@@ -167,14 +167,46 @@ impl HookCall<'_> {
     }
 }
 
-/// The inputs of a hook: its text, its script's content and what else is given.
-pub(super) async fn inputs(fingerprint: Fingerprint, text: &str, place: Place<'_>) -> Inputs {
-    let fingerprint = fingerprint.with("text", text);
-    match script::find(text, place).await {
-        Ok(Script::Unnamed) => Inputs::Hash(fingerprint.finish()),
-        Ok(Script::Content(content)) => Inputs::Hash(fingerprint.with("script", content).finish()),
-        Ok(Script::Missing(_)) | Err(_) => Inputs::Unknown,
+/// The inputs of a hook: its text, its script's content, the store's values and secrets that either names, and what
+/// else is given.
+pub(super) async fn inputs(
+    context: &Context<'_>,
+    fingerprint: Fingerprint,
+    text: &str,
+    place: Place<'_>,
+) -> Inputs {
+    let (fingerprint, script) = match script::find(text, place).await {
+        Ok(Script::Unnamed) => (fingerprint.with("text", text), Vec::new()),
+        Ok(Script::Content(content)) => (fingerprint.with("text", text).with("script", &content), content),
+        Ok(Script::Missing(_)) | Err(_) => return Inputs::Unknown,
+    };
+    let script = String::from_utf8_lossy(&script);
+    let names = |variable: &str| mentions(text, variable) || mentions(&script, variable);
+    let mut fingerprint = fingerprint;
+    for (key, value) in context.store().await {
+        let variable = hook::store_variable(&key);
+        if names(&variable) {
+            fingerprint = fingerprint.with(&variable, value);
+        }
     }
+    for (name, value) in &context.dependencies.secrets {
+        if names(name) {
+            // The life is hashed too, so that hashes of one secret in two environments say nothing of each other.
+            let secret = format!("{}\0{}", context.dependencies.life, value.expose_secret());
+            fingerprint = fingerprint.with(name, secret);
+        }
+    }
+    fingerprint.inputs()
+}
+
+/// Whether a shell text names a variable.
+fn mentions(text: &str, variable: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(variable).any(|(at, _)| {
+        let before = text[..at].chars().next_back().is_some_and(is_part);
+        let after = text[at + variable.len()..].chars().next().is_some_and(is_part);
+        !before && !after
+    })
 }
 
 /// One hook of a provisioner service, always in the control checkout.

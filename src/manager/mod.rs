@@ -4,6 +4,7 @@
 //! report), `steps` holds one step per file, `verbs` one use case per file. Only domain ports are spoken to.
 
 mod context;
+mod decide;
 mod error;
 mod execute;
 mod fingerprint;
@@ -34,14 +35,15 @@ use crate::domain::project::ProjectConfig;
 use crate::domain::redact::Redactor;
 
 pub use context::Context;
+pub use decide::Why;
 pub use error::{DestroyError, ManagerError};
 pub use execute::{Done, execute};
 pub use plan::{build_provisioner_step_order, build_runner_step_order};
 pub use reset_target::{ResetTargetError, reset_target, resettable_services};
 pub use step::{
-    Attempt, Checkpoint, Freshness, HookFailure, Inputs, Outputs, Rules, Step, StepError, StepFailure,
+    Attempt, Checkpoint, Freshness, Hashed, HookFailure, Inputs, Outputs, Rules, Step, StepError, StepFailure,
 };
-pub use verbs::Deployed;
+pub use verbs::{Deployed, FilePreview, PlannedStep, ReconcileReport, Reconciled, RefreshScope, StepPreview};
 
 /// Everything that a Manager works with, for one job.
 #[derive(Clone)]

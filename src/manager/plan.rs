@@ -1,7 +1,10 @@
 //! The ordered steps of each phase: the only place where order is written.
 
+use std::collections::BTreeSet;
+
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::project::{Hook, ProjectConfig, RunnerConfig};
+use crate::domain::render::compose::proxy;
 
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,7 @@ pub(super) enum StepId {
     WriteManifest,
     ProvisionerAfter,
     SyncCode,
+    GenerateManifest,
     RunnerBefore,
     GenerateEnv,
     StartInfra,
@@ -38,6 +42,7 @@ impl StepId {
             Self::WriteManifest => "write_manifest".to_owned(),
             Self::ProvisionerAfter => "provisioner_after".to_owned(),
             Self::SyncCode => "sync_code".to_owned(),
+            Self::GenerateManifest => "generate_manifest".to_owned(),
             Self::RunnerBefore => "runner_before".to_owned(),
             Self::GenerateEnv => "generate_env".to_owned(),
             Self::StartInfra => "start_infra".to_owned(),
@@ -91,6 +96,24 @@ pub(super) fn runner_steps(config: &ProjectConfig) -> Vec<StepId> {
     steps
 }
 
+/// Every step that can be called by its name, in order.
+pub(super) fn callable_steps(config: &ProjectConfig) -> Vec<StepId> {
+    [StepId::SyncCode, StepId::GenerateManifest].into_iter().chain(runner_steps(config)).collect()
+}
+
+/// The steps that make the application what it should be, in order, without those that the project has no use for.
+pub(super) fn application_steps(config: &ProjectConfig, env_files: bool) -> Vec<StepId> {
+    let scope = RunnerScope { sync_code: false, env_files, probe: false };
+    let own = [
+        StepId::GenerateEnv,
+        StepId::GenerateCompose,
+        StepId::GenerateNginx,
+        StepId::BuildServices,
+        StepId::StartServices,
+    ];
+    runner_plan(config, scope).into_iter().filter(|id| own.contains(id)).collect()
+}
+
 /// The provisioner steps that are looked at: hooks that are not set are left out, and an attached environment
 /// makes no compute.
 pub(super) fn provisioner_plan(config: &ProjectConfig, attached: bool) -> Vec<StepId> {
@@ -123,6 +146,7 @@ pub(super) fn runner_plan(config: &ProjectConfig, scope: RunnerScope) -> Vec<Ste
         StepId::RunnerDeploy => set(|r| &r.deploy),
         StepId::RunnerAfter => set(|r| &r.after),
         StepId::GenerateEnv => scope.env_files,
+        StepId::GenerateNginx => !matches!(proxy(config), Ok(None)),
         _ => true,
     };
     let before = scope.sync_code.then_some(StepId::SyncCode);
@@ -209,24 +233,35 @@ pub(super) fn names(steps: &[StepId]) -> Vec<String> {
     steps.iter().map(StepId::name).collect()
 }
 
-/// The steps whose result is void once `step` has run again: what was built on it is built anew.
-pub(super) fn dependants(config: &ProjectConfig, step: &str) -> Vec<String> {
+/// The steps whose result is void once `step` has run again: what was built on it is built anew. `changed`: the inputs
+/// that differ from those of its run before, where that is known.
+pub(super) fn dependants(config: &ProjectConfig, step: &str, changed: Option<&BTreeSet<String>>) -> Vec<String> {
     let provisioner = build_provisioner_step_order(config);
     let runner = build_runner_step_order(config);
     let after = |order: &[String], name: &str| -> Vec<String> {
         order.iter().skip_while(|s| *s != name).skip(1).cloned().collect()
     };
+    let named = |names: &[&str]| runner.iter().filter(|s| names.contains(&s.as_str())).cloned().collect();
+    // Who depends on the list of enabled services has it among its own inputs.
+    let only_enabled =
+        changed.is_some_and(|changed| changed.iter().all(|name| name == ENABLED_SERVICES) && !changed.is_empty());
     match step {
+        "build_manifest" | "write_manifest" if only_enabled => Vec::new(),
         "create_compute" | "build_manifest" | "write_manifest" => [after(&provisioner, step), runner].concat(),
-        "generate_env" => after(&runner, "start_infra"),
+        "generate_env" => named(&["build_services", "start_services", "runner_deploy", "runner_after"]),
+        "generate_compose" | "generate_nginx" | "build_services" => named(&["start_services"]),
         _ => Vec::new(),
     }
 }
+
+/// The manifest's part that says which services run.
+const ENABLED_SERVICES: &str = "enabled_services";
 
 #[cfg(test)]
 mod tests {
     use super::{RunnerScope, dependants, names, provisioner_plan, runner_plan};
     use crate::domain::project::{Hook, ProjectConfig, RunnerConfig};
+    use crate::domain::render::compose::proxy;
 
     fn with_deploy() -> ProjectConfig {
         let deploy = Hook { command: "./deploy.sh".to_owned(), allow_cache: None };
@@ -249,7 +284,7 @@ mod tests {
     #[test]
     fn a_new_manifest_voids_the_whole_runner_phase() {
         let expected = ["write_manifest", "provisioner_after", "runner_before", "generate_env", "start_infra"];
-        assert_eq!(dependants(&with_deploy(), "build_manifest")[..5], expected);
-        assert!(dependants(&with_deploy(), "runner_before").is_empty());
+        assert_eq!(dependants(&with_deploy(), "build_manifest", None)[..5], expected);
+        assert!(dependants(&with_deploy(), "runner_before", None).is_empty());
     }
 }

@@ -10,8 +10,10 @@ use crate::domain::checkpoint::{RecordStatus, StepRecord};
 use crate::domain::error::{ErrorKind, PortError};
 use crate::domain::hook::MissingOutputs;
 use crate::domain::manifest::ManifestError;
-use crate::domain::ports::HookExit;
+use crate::domain::ports::{FileToWrite, HookExit};
+use crate::domain::project::graph::CycleError;
 use crate::domain::project::template::TemplateError;
+use crate::domain::render::RenderError;
 
 /// What a step made, as its record keeps it.
 pub type Outputs = BTreeMap<String, serde_json::Value>;
@@ -55,13 +57,22 @@ impl Default for Rules {
     }
 }
 
+/// Hashes of a step's inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hashed {
+    /// Of all of them together.
+    pub hash: String,
+    /// Of each one by its name, short.
+    pub parts: BTreeMap<String, String>,
+}
+
 /// A step's inputs, hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inputs {
     /// The step has none that matter.
     None,
-    /// Their hash.
-    Hash(String),
+    /// Their hashes.
+    Hash(Hashed),
     /// They could not be read: run the step, it will say what is wrong.
     Unknown,
 }
@@ -99,6 +110,11 @@ pub trait Step: Send + Sync {
     /// Brings what the step made earlier into the context when it is skipped; `false` = it has to run after all.
     async fn restore(&self, _context: &Context<'_>, _record: &StepRecord) -> bool {
         true
+    }
+
+    /// The files that it would write now, with their content; `None` for a step that writes none.
+    async fn files(&self, _context: &Context<'_>) -> Result<Option<Vec<FileToWrite>>, StepFailure> {
+        Ok(None)
     }
 
     /// Does it. Doing it again after an interruption must be fine.
@@ -163,6 +179,12 @@ pub enum StepFailure {
     /// A placeholder cannot be rendered.
     #[error("{0}")]
     Template(#[from] TemplateError),
+    /// A file cannot be generated.
+    #[error("{0}")]
+    Render(#[from] RenderError),
+    /// Services depend on each other in a circle.
+    #[error("services: {0}")]
+    Cycle(#[from] CycleError),
     /// The manifest cannot be read.
     #[error("{0}")]
     Manifest(#[from] ManifestError),

@@ -29,10 +29,7 @@ pub(super) async fn walk(context: &Context<'_>, plan: &[StepId]) -> Result<(), S
 }
 
 async fn one(context: &Context<'_>, id: &StepId) -> Result<(), StepError> {
-    if let Some(step) = steps::step(&context.dependencies.config, id) {
-        execute(context, step.as_ref()).await?;
-    }
-    Ok(())
+    execute(context, steps::step(&context.dependencies.config, id).as_ref()).await.map(drop)
 }
 
 /// All of them end, also when one fails: a seed that is dropped half way would leave its hook running.

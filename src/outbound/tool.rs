@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,8 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 
 /// Most that is kept of one output, in bytes; the rest is read and dropped, so that the program is not held up.
 const OUTPUT_LIMIT: usize = 32 * 1024 * 1024;
+/// Longest piece of a streamed line that is handed over at a time, in bytes.
+const LINE_LIMIT: u64 = 256 * 1024;
 
 /// A program to run.
 #[derive(Clone, Default)]
@@ -78,11 +80,7 @@ impl Tool {
     /// `Invalid` when the program is not installed, `TimedOut`, `Cancelled`; how it ended is the caller's to judge.
     pub(super) async fn run(self, cancel: &CancellationToken) -> PortResult<Output> {
         let name = self.program;
-        let mut child = self.spawn().map_err(|error| {
-            let kind =
-                if error.kind() == io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
-            PortError::with_source(kind, format!("cannot run `{name}`: is it installed on this machine?"), error)
-        })?;
+        let mut child = self.spawn().map_err(|error| not_run(name, error))?;
         let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let finished = async {
@@ -96,12 +94,48 @@ impl Tool {
             }
         };
         let output = output
-            .map_err(|_| {
-                PortError::new(ErrorKind::TimedOut, format!("`{name}` took longer than {:?}", self.timeout))
-            })?
+            .map_err(|_| too_slow(name, self.timeout))?
             .map_err(|error| PortError::with_source(ErrorKind::Unavailable, format!("`{name}` failed"), error))?;
         group.0 = None;
         Ok(output)
+    }
+
+    /// Runs it and hands over each line of both outputs as it is printed, until it ends, `line` says that it has
+    /// enough, or the work is cancelled; then its group is killed. Returns its complaints when it ended badly.
+    ///
+    /// # Errors
+    /// `Invalid` when the program is not installed, `TimedOut`, `Cancelled`.
+    pub(super) async fn stream(
+        self,
+        cancel: &CancellationToken,
+        line: &(dyn Fn(&str) -> bool + Sync),
+    ) -> PortResult<Option<String>> {
+        let name = self.program;
+        let mut child = self.spawn().map_err(|error| not_run(name, error))?;
+        let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        // `Err(None)`: enough; nothing more is waited for then.
+        let handed = async { if lines(stdout, line).await.map_err(Some)? { Err(None) } else { Ok(()) } };
+        let complaining = async { collect(stderr).await.map_err(Some) };
+        let ended = async {
+            let complaint = match tokio::try_join!(handed, complaining) {
+                Ok(((), complaint)) => complaint,
+                Err(None) => return Ok(None),
+                Err(Some(error)) => return Err(error),
+            };
+            let status = child.wait().await?;
+            Ok((!status.success()).then(|| String::from_utf8_lossy(&complaint).trim().to_owned()))
+        };
+        tokio::select! {
+            ended = tokio::time::timeout(self.timeout, ended) => ended
+                .map_err(|_| too_slow(name, self.timeout))?
+                .map_err(|error| {
+                    PortError::with_source(ErrorKind::Unavailable, format!("`{name}` failed"), error)
+                }),
+            () = cancel.cancelled() => {
+                Err(PortError::new(ErrorKind::Cancelled, format!("`{name}` was cancelled")))
+            }
+        }
     }
 
     fn spawn(&self) -> io::Result<Child> {
@@ -112,6 +146,34 @@ impl Tool {
         command.current_dir(self.directory.as_deref().unwrap_or(std::path::Path::new("/")));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command.spawn()
+    }
+}
+
+fn not_run(name: &str, error: io::Error) -> PortError {
+    let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
+    PortError::with_source(kind, format!("cannot run `{name}`: is it installed on this machine?"), error)
+}
+
+fn too_slow(name: &str, limit: Duration) -> PortError {
+    PortError::new(ErrorKind::TimedOut, format!("`{name}` took longer than {limit:?}"))
+}
+
+/// Hands over line after line; whether the taker had enough before the end.
+async fn lines(output: Option<impl AsyncRead + Unpin>, line: &(dyn Fn(&str) -> bool + Sync)) -> io::Result<bool> {
+    let Some(output) = output else { return Ok(false) };
+    let mut reader = BufReader::new(output);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        // A line without an end must not fill the memory.
+        let read = (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut bytes).await?;
+        if read == 0 {
+            return Ok(false);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if !line(text.trim_end_matches(['\r', '\n'])) {
+            return Ok(true);
+        }
     }
 }
 

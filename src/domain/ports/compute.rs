@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::ComputeAccess;
+use super::{ComputeAccess, Containers};
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::error::PortResult;
 use crate::domain::port_map::PortMap;
@@ -21,7 +21,7 @@ pub struct CreateRequest {
 
 /// Where one environment lives: made per job for exactly one environment.
 #[async_trait]
-pub trait ComputePort: Send + Sync {
+pub trait ComputePort: Containers {
     /// Makes the compute root at the job's commit. Making what is already there is fine.
     async fn create(&self, request: &CreateRequest, cancel: &CancellationToken) -> PortResult<ComputeAccessInfo>;
 

@@ -6,6 +6,7 @@ mod audit;
 mod clock;
 mod compute;
 mod compute_access;
+mod containers;
 mod environments;
 mod folder_environments;
 mod forge;
@@ -24,7 +25,8 @@ pub use assessments::{Assessment, Assessments};
 pub use audit::{Audit, AuditRecord};
 pub use clock::{Clock, SystemRandom};
 pub use compute::{ComputePort, CreateRequest};
-pub use compute_access::ComputeAccess;
+pub use compute_access::{ComputeAccess, FileToWrite};
+pub use containers::{ContainerTarget, Containers, LineSink, LogRequest, Part, UpRequest};
 pub use environments::{EnvironmentOutcome, Environments};
 pub use folder_environments::{Errand, FolderEnvironments, FolderProject};
 pub use forge::{

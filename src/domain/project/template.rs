@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::entry::ProvisionerOutputs;
+use crate::domain::host_name::service_label;
 use crate::domain::port_map::PortMap;
 
 /// What placeholders may refer to.
@@ -97,6 +98,12 @@ pub fn render_secrets(text: &str, secrets: &BTreeMap<String, String>) -> Result<
 #[must_use]
 pub fn secret_names(text: &str) -> Vec<&str> {
     pieces(text).into_iter().filter_map(|piece| piece.ok()?.secret()).collect()
+}
+
+/// The placeholders of a text, each split at its dots: `{{ provisioner.db.URL }}` gives `provisioner`, `db`, `URL`.
+#[must_use]
+pub fn references(text: &str) -> Vec<Vec<&str>> {
+    pieces(text).into_iter().filter_map(|piece| Some(piece.ok()?.inner.split('.').collect())).collect()
 }
 
 /// One `{{…}}` of a text.
@@ -270,7 +277,8 @@ fn proxy(placeholder: Placeholder<'_>, rest: &[&str], context: &TemplateContext)
         ["domain"] => Ok(domain.clone()),
         ["url", service] => {
             port(placeholder, service, &context.services, "template_unknown_service", "service")?;
-            Ok(format!("https://{}--{service}.{domain}", environment_name(placeholder, context)?))
+            let label = service_label(&environment_name(placeholder, context)?, service);
+            Ok(format!("https://{label}.{domain}"))
         }
         _ => placeholder.bad_form("proxy.domain}}` or `{{proxy.url.<service>"),
     }

@@ -23,14 +23,12 @@ impl Step for AllocatePorts {
     }
 
     async fn inputs(&self, context: &Context<'_>) -> Inputs {
-        let mut fingerprint = Fingerprint::of(self.name());
-        for name in context.dependencies.config.service_names() {
-            fingerprint = fingerprint.with("name", name);
-        }
+        let names = context.dependencies.config.service_names().join("\n");
+        let mut fingerprint = Fingerprint::of(self.name()).with("names", names);
         for (name, port) in fixed(context) {
-            fingerprint = fingerprint.with(&name, port.to_string());
+            fingerprint = fingerprint.with(&format!("services.{name}.port"), port.to_string());
         }
-        Inputs::Hash(fingerprint.finish())
+        fingerprint.inputs()
     }
 
     async fn restore(&self, context: &Context<'_>, record: &StepRecord) -> bool {

@@ -6,13 +6,12 @@ use crate::domain::checkpoint::StepRecord;
 use crate::domain::manifest::{self, Manifest, ManifestInputs};
 use crate::domain::project::template::TemplateError;
 use crate::manager::context::Context;
-use crate::manager::fingerprint::Fingerprint;
 use crate::manager::hooks;
 use crate::manager::step::{Attempt, Inputs, Outputs, Step, StepFailure};
 
 pub(super) struct BuildManifest;
 
-async fn build(context: &Context<'_>) -> Result<Manifest, TemplateError> {
+pub(in crate::manager) async fn build(context: &Context<'_>) -> Result<Manifest, TemplateError> {
     let facts = context.facts().await;
     let inputs = ManifestInputs {
         environment: &context.environment,
@@ -35,9 +34,7 @@ impl Step for BuildManifest {
 
     async fn inputs(&self, context: &Context<'_>) -> Inputs {
         match build(context).await {
-            Ok(manifest) => {
-                Inputs::Hash(Fingerprint::of(self.name()).with("manifest", manifest.to_text()).finish())
-            }
+            Ok(manifest) => Context::manifest_inputs(self.name(), &manifest),
             Err(_) => Inputs::Unknown,
         }
     }

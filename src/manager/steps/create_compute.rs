@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::domain::checkpoint::StepRecord;
+use crate::domain::checkpoint::{RecordStatus, StepRecord};
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::error::{ErrorKind, PortError};
+use crate::domain::hook;
 use crate::domain::ports::CreateRequest;
 use crate::domain::project::ComputeHooks;
 use crate::manager::context::Context;
-use crate::manager::hooks::HookCall;
+use crate::manager::fingerprint::Fingerprint;
+use crate::manager::hooks::{self, HookCall, Variables};
 use crate::manager::script::Place;
-use crate::manager::step::{Attempt, Checkpoint, Freshness, Outputs, Rules, Step, StepFailure};
+use crate::manager::step::{Attempt, Checkpoint, Freshness, Inputs, Outputs, Rules, Step, StepFailure};
 
 /// Where a machine's environment lives when the create hook does not print `REMOTE_ROOT`.
 const DEFAULT_REMOTE_ROOT: &str = "/app";
+/// The output that says where a machine is.
+const ADDRESS: &str = "VM_IP";
 
 pub(super) struct CreateCompute;
 
@@ -37,21 +41,20 @@ impl CreateCompute {
         hooks: &ComputeHooks,
         attempt: &Attempt,
     ) -> Result<(ComputeAccessInfo, BTreeMap<String, String>), StepFailure> {
-        let (branch, base) = {
-            let facts = context.facts().await;
-            (facts.branch.clone(), facts.base.clone())
-        };
-        let variables = context.variables().await.with("PREVIEWCTL_BRANCH", &branch);
-        let variables = match base {
-            Some(base) => variables.with("PREVIEWCTL_BASE_BRANCH", &base),
-            None => variables,
-        };
+        // Somebody began to make a machine and nobody saw how it ended: there may be one.
+        let unfinished = matches!(attempt.prior, Some(RecordStatus::Started | RecordStatus::Failed));
+        if unfinished
+            && let Some(found) = find(context, hooks, self.name(), attempt.operation_id.as_deref()).await?
+        {
+            context.store_globals(&found).await;
+            return Ok((machine("find", &found)?, found));
+        }
         let call = HookCall {
             hook: "provisioner.compute.create".to_owned(),
             step: self.name(),
             text: &hooks.create,
             place: Place::ProjectRoot(&context.dependencies.project_root),
-            variables,
+            variables: variables(context).await,
             operation_id: attempt.operation_id.as_deref(),
             // A machine that is half made when its maker is killed would never be found again.
             killable: false,
@@ -59,13 +62,59 @@ impl CreateCompute {
         };
         let outputs = call.run_for_outputs(context.dependencies, &hooks.outputs).await?;
         context.store_globals(&outputs).await;
-        Ok((machine(&outputs)?, outputs))
+        Ok((machine("create", &outputs)?, outputs))
     }
 }
 
-fn machine(outputs: &BTreeMap<String, String>) -> Result<ComputeAccessInfo, StepFailure> {
-    let Some(host) = outputs.get("VM_IP").filter(|host| !host.is_empty()) else {
-        let message = "hook provisioner.compute.create did not print VM_IP: the machine's address is not known";
+async fn variables(context: &Context<'_>) -> Variables {
+    let (branch, base) = {
+        let facts = context.facts().await;
+        (facts.branch.clone(), facts.base.clone())
+    };
+    let variables = context.variables().await.with("PREVIEWCTL_BRANCH", &branch);
+    match base {
+        Some(base) => variables.with("PREVIEWCTL_BASE_BRANCH", &base),
+        None => variables,
+    }
+}
+
+/// Asks the project for a machine that an operation may have made: what its `create` hook would have printed, or `None`
+/// where there is none, or the project cannot tell.
+pub(in crate::manager) async fn find(
+    context: &Context<'_>,
+    hooks: &ComputeHooks,
+    step: &str,
+    operation_id: Option<&str>,
+) -> Result<Option<BTreeMap<String, String>>, StepFailure> {
+    if hooks.find.is_empty() {
+        return Ok(None);
+    }
+    let call = HookCall {
+        hook: "provisioner.compute.find".to_owned(),
+        step: &format!("{step}.find"),
+        text: &hooks.find,
+        place: Place::ProjectRoot(&context.dependencies.project_root),
+        variables: variables(context).await,
+        operation_id,
+        killable: true,
+        prints_values: true,
+    };
+    let found = call.run_for_outputs(context.dependencies, &[]).await?;
+    if !found.contains_key(ADDRESS) {
+        return Ok(None);
+    }
+    hook::require_outputs(&found, &hooks.outputs).map_err(|source| StepFailure::MissingOutputs {
+        hook: call.hook.clone(),
+        source,
+        log_tail: Vec::new(),
+    })?;
+    Ok(Some(found))
+}
+
+fn machine(hook: &str, outputs: &BTreeMap<String, String>) -> Result<ComputeAccessInfo, StepFailure> {
+    let Some(host) = outputs.get(ADDRESS).filter(|host| !host.is_empty()) else {
+        let message =
+            format!("hook provisioner.compute.{hook} did not print {ADDRESS}: the machine's address is not known");
         return Err(PortError::new(ErrorKind::Invalid, message).into());
     };
     let root = outputs.get("REMOTE_ROOT").map_or(DEFAULT_REMOTE_ROOT, String::as_str);
@@ -87,6 +136,13 @@ impl Step for CreateCompute {
 
     fn rules(&self) -> Rules {
         Rules { checkpoint: Checkpoint::Intent, freshness: Freshness::Tell, ..Rules::default() }
+    }
+
+    async fn inputs(&self, context: &Context<'_>) -> Inputs {
+        let hooks = context.dependencies.config.provisioner.compute.as_ref();
+        let text = hooks.map(|hooks| hooks.create.as_str()).unwrap_or_default();
+        let place = Place::ProjectRoot(&context.dependencies.project_root);
+        hooks::inputs(context, Fingerprint::of(self.name()), text, place).await
     }
 
     async fn verify(&self, context: &Context<'_>) -> Option<Result<(), StepFailure>> {

@@ -88,11 +88,11 @@ impl Step for HookStep {
         let fingerprint = Fingerprint::of(&self.name).with_optional("commit", commit);
         if self.in_project_root {
             let place = Place::ProjectRoot(&context.dependencies.project_root);
-            return hooks::inputs(fingerprint, &self.hook.command, place).await;
+            return hooks::inputs(context, fingerprint, &self.hook.command, place).await;
         }
         let fingerprint = fingerprint.with_optional("boot", context.dependencies.boot.as_deref());
         match context.access().await {
-            Ok(access) => hooks::inputs(fingerprint, &self.hook.command, Place::Compute(&*access)).await,
+            Ok(access) => hooks::inputs(context, fingerprint, &self.hook.command, Place::Compute(&*access)).await,
             Err(_) => Inputs::Unknown,
         }
     }

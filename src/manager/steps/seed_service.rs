@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use crate::domain::checkpoint::{RecordStatus, StepRecord};
 use crate::domain::project::{ProjectConfig, ProvisionerServiceConfig};
-use crate::manager::Dependencies;
 use crate::manager::context::Context;
 use crate::manager::fingerprint::Fingerprint;
 use crate::manager::hooks::{self, ServiceHook};
@@ -33,12 +32,13 @@ impl SeedService {
 }
 
 /// The inputs of a service's seed. The commit is none of them: only a seed that itself changed is worth telling.
-pub(in crate::manager) async fn seed_inputs(dependencies: &Dependencies, service: &str) -> Inputs {
+pub(in crate::manager) async fn seed_inputs(context: &Context<'_>, service: &str) -> Inputs {
+    let dependencies = context.dependencies;
     let Some(config) = dependencies.config.provisioner.services.get(service) else {
         return Inputs::None;
     };
     let fingerprint = Fingerprint::of(&plan::seed_step(service));
-    hooks::inputs(fingerprint, &config.seed, Place::ProjectRoot(&dependencies.project_root)).await
+    hooks::inputs(context, fingerprint, &config.seed, Place::ProjectRoot(&dependencies.project_root)).await
 }
 
 /// What a seed's record keeps.
@@ -64,7 +64,7 @@ impl Step for SeedService {
     }
 
     async fn inputs(&self, context: &Context<'_>) -> Inputs {
-        seed_inputs(context.dependencies, &self.service).await
+        seed_inputs(context, &self.service).await
     }
 
     async fn restore(&self, context: &Context<'_>, record: &StepRecord) -> bool {

@@ -18,16 +18,16 @@ impl Step for StartInfra {
     async fn inputs(&self, context: &Context<'_>) -> Inputs {
         let mut fingerprint = Fingerprint::of(self.name());
         for (name, port) in &context.facts().await.ports {
-            fingerprint = fingerprint.with(name, port.to_string());
+            fingerprint = fingerprint.with(&format!("port of {name}"), port.to_string());
         }
         let Some(infrastructure) = &context.dependencies.config.infrastructure else {
-            return Inputs::Hash(fingerprint.finish());
+            return fingerprint.inputs();
         };
         let Ok(access) = context.access().await else {
             return Inputs::Unknown;
         };
         match access.read_file(&infrastructure.compose_file).await {
-            Ok(text) => Inputs::Hash(fingerprint.with_optional(&infrastructure.compose_file, text).finish()),
+            Ok(text) => fingerprint.with_optional(&infrastructure.compose_file, text).inputs(),
             Err(_) => Inputs::Unknown,
         }
     }

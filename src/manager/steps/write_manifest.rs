@@ -2,15 +2,18 @@
 
 use async_trait::async_trait;
 
-use crate::domain::error::{ErrorKind, PortError};
+use super::files;
 use crate::domain::manifest::MANIFEST_FILE;
+use crate::domain::ports::FileToWrite;
 use crate::manager::context::Context;
 use crate::manager::step::{Attempt, Inputs, Outputs, Step, StepFailure};
 
 pub(super) struct WriteManifest;
 
 /// The manifest holds outputs, and outputs hold passwords.
-const MODE: u32 = 0o600;
+async fn file(context: &Context<'_>) -> Result<Vec<FileToWrite>, StepFailure> {
+    Ok(vec![files::file(MANIFEST_FILE, &context.manifest().await?.to_text(), files::PRIVATE)])
+}
 
 #[async_trait]
 impl Step for WriteManifest {
@@ -19,27 +22,26 @@ impl Step for WriteManifest {
     }
 
     async fn inputs(&self, context: &Context<'_>) -> Inputs {
-        context.manifest_inputs(self.name()).await
+        match context.manifest().await {
+            Ok(manifest) => Context::manifest_inputs(self.name(), &manifest),
+            Err(_) => Inputs::Unknown,
+        }
     }
 
     async fn verify(&self, context: &Context<'_>) -> Option<Result<(), StepFailure>> {
-        Some(is_written(context).await)
+        Some(match file(context).await {
+            Ok(file) => files::are_written(context, &file).await,
+            Err(failure) => Err(failure),
+        })
     }
 
-    async fn run(&self, context: &Context<'_>, _attempt: &Attempt) -> Result<Outputs, StepFailure> {
-        let text = context.manifest().await?.to_text();
-        context.access().await?.write_file(MANIFEST_FILE, Some(text.as_bytes()), MODE).await?;
+    async fn files(&self, context: &Context<'_>) -> Result<Option<Vec<FileToWrite>>, StepFailure> {
+        file(context).await.map(Some)
+    }
+
+    async fn run(&self, context: &Context<'_>, attempt: &Attempt) -> Result<Outputs, StepFailure> {
+        let file = file(context).await?;
+        files::write(context, self.name(), attempt, file).await?;
         Ok(Outputs::new())
-    }
-}
-
-async fn is_written(context: &Context<'_>) -> Result<(), StepFailure> {
-    let text = context.manifest().await?.to_text();
-    match context.access().await?.read_file(MANIFEST_FILE).await? {
-        Some(found) if found == text.as_bytes() => Ok(()),
-        _ => {
-            let message = format!("{MANIFEST_FILE} is missing or was changed");
-            Err(PortError::new(ErrorKind::NotFound, message).into())
-        }
     }
 }

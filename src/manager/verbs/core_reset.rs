@@ -6,6 +6,7 @@ use crate::domain::checkpoint::{RecordStatus, StepRecord};
 use crate::domain::entry::Status;
 use crate::domain::error::PortError;
 use crate::domain::project::ProvisionerServiceConfig;
+use crate::domain::propagate::{affected, store_diff};
 use crate::manager::context::Context;
 use crate::manager::execute::operation_id;
 use crate::manager::hooks::ServiceHook;
@@ -17,15 +18,45 @@ use crate::manager::walk::walk;
 use crate::manager::{Manager, ManagerError};
 
 const STEP: &str = "core_reset";
+/// What brings new outputs to the manifest.
+const REBUILD: [StepId; 2] = [StepId::BuildManifest, StepId::WriteManifest];
+
+/// Whether what runs is told of new outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Propagation {
+    /// Manifest, files, containers: everything that was made from the old ones.
+    ToWhatRuns,
+    /// Only the entry; the next deploy does the rest.
+    None,
+}
 
 impl Manager {
     /// Runs the `reset` hook, or `destroy` and `seed` where there is none. Where that changed the outputs, the
-    /// manifest is rebuilt and what was run with it runs again from `generate_env` on. Returns whether it did.
+    /// manifest is rebuilt and what was run with it runs again from `generate_env` on. Services of the application whose
+    /// values come from there are restarted in any case: their data is another one now. Returns whether anything ran
+    /// again.
     ///
     /// # Errors
     /// `UnknownService`, `NoHook`, `UnknownEnvironment`; the hook's failure as step `core_reset`; a failing step of
     /// what follows.
     pub async fn core_reset(&self, service: &str, environment: &str) -> Result<bool, ManagerError> {
+        self.reset(service, environment, Propagation::ToWhatRuns).await
+    }
+
+    /// As [`Manager::core_reset`], but nothing beside the data and the entry changes (`--no-propagate`).
+    ///
+    /// # Errors
+    /// As [`Manager::core_reset`].
+    pub async fn core_reset_only(&self, service: &str, environment: &str) -> Result<(), ManagerError> {
+        self.reset(service, environment, Propagation::None).await.map(drop)
+    }
+
+    async fn reset(
+        &self,
+        service: &str,
+        environment: &str,
+        propagation: Propagation,
+    ) -> Result<bool, ManagerError> {
         if !can_reset(self.service(service)?) {
             return Err(ManagerError::NoHook { service: service.to_owned(), action: "reset" });
         }
@@ -33,16 +64,62 @@ impl Manager {
         let built = entry.steps.contains_key("build_manifest") && entry.compute.is_some();
         let context = self.context(environment, Some(entry));
         context.recall().await;
-        let rebuild = [StepId::BuildManifest, StepId::WriteManifest];
-        let announced = if built { plan::names(&rebuild) } else { Vec::new() };
+        let follows = built && propagation == Propagation::ToWhatRuns;
+        let announced = if follows { plan::names(&REBUILD) } else { Vec::new() };
         self.dependencies.progress.on_plan(&[vec![STEP.to_owned()], announced].concat()).await;
+        let store = context.store().await;
         self.reset_data(&context, service).await?;
-        if !built {
+        Ok(self.propagate(&context, service, &store, propagation).await?)
+    }
+
+    /// Brings the outputs of a service to what was made from the old ones. `store`: what it was before. Returns whether
+    /// anything ran again.
+    pub(super) async fn propagate(
+        &self,
+        context: &Context<'_>,
+        service: &str,
+        store: &BTreeMap<String, String>,
+        propagation: Propagation,
+    ) -> Result<bool, StepError> {
+        let built = {
+            let facts = context.facts().await;
+            facts.compute.is_some() && facts.entry.iter().any(|entry| entry.steps.contains_key("build_manifest"))
+        };
+        if !built || propagation == Propagation::None {
             return Ok(false);
         }
-        walk(&context, &rebuild).await?;
-        let ran_again = self.run_again(&context).await?;
-        Ok(ran_again || !context.facts().await.ran.is_empty())
+        context.facts().await.ran.clear();
+        walk(context, &REBUILD).await?;
+        let ran_again = self.run_again(context).await?;
+        let restarted = self.restart_affected(context, service, store).await?;
+        Ok(ran_again || restarted || !context.facts().await.ran.is_empty())
+    }
+
+    /// Restarts services of the application that work with the changed data, where they were not started anew anyway.
+    async fn restart_affected(
+        &self,
+        context: &Context<'_>,
+        service: &str,
+        store: &BTreeMap<String, String>,
+    ) -> Result<bool, StepError> {
+        let changed = store_diff(store, &context.store().await);
+        let affected = affected(&self.dependencies.config, service, &changed).services;
+        let runs = {
+            let facts = context.facts().await;
+            let started = facts.entry.iter().any(|entry| entry.step_completed("start_services"));
+            started && !facts.ran.iter().any(|step| step == "start_services")
+        };
+        if !runs {
+            return Ok(false);
+        }
+        let to_run =
+            steps::to_run(context).await.map_err(|failure| StepError::new("restart_services", failure))?;
+        let services: Vec<String> = affected.into_iter().filter(|name| to_run.contains(name)).collect();
+        if services.is_empty() {
+            return Ok(false);
+        }
+        self.restart_application(context, &services).await?;
+        Ok(true)
     }
 
     /// Repeats the runner phase from `generate_env` on where the environment was run and something of it is void.
@@ -145,7 +222,7 @@ impl Manager {
         service: &str,
         outputs: BTreeMap<String, String>,
     ) -> Result<(), PortError> {
-        let inputs = steps::seed_inputs(&self.dependencies, service).await;
+        let inputs = steps::seed_inputs(context, service).await;
         context.facts().await.outputs.insert(service.to_owned(), outputs.clone());
         context.store_globals(&outputs).await;
         context
@@ -155,8 +232,9 @@ impl Manager {
                     seed.status = RecordStatus::Completed;
                     seed.error = None;
                     seed.outputs = steps::record_outputs(&outputs);
-                    if let Inputs::Hash(hash) = inputs {
-                        seed.fingerprint = Some(hash);
+                    if let Inputs::Hash(hashed) = inputs {
+                        seed.fingerprint = Some(hashed.hash);
+                        seed.inputs = hashed.parts;
                     }
                 }
                 entry.provisioner_outputs.get_or_insert_default().insert(service.to_owned(), outputs);

@@ -10,6 +10,8 @@ pub struct Deployed {
     pub ran: Vec<String>,
     /// Seed steps whose hook changed since the data was made; a reset brings the new data.
     pub stale_seeds: Vec<String>,
+    /// Whether the hook that makes the machine changed since it made this one; only a new environment has a new one.
+    pub stale_compute: bool,
 }
 
 impl Deployed {
@@ -24,7 +26,8 @@ impl Deployed {
         Self {
             entry: facts.entry.clone().unwrap_or_default(),
             ran: facts.ran.clone(),
-            stale_seeds: facts.stale_seeds.clone(),
+            stale_seeds: facts.stale.iter().filter(|step| step.starts_with("seed_")).cloned().collect(),
+            stale_compute: facts.stale.iter().any(|step| step == "create_compute"),
         }
     }
 }

@@ -4,6 +4,9 @@ use crate::domain::checkpoint::{RecordStatus, StepRecord};
 use crate::domain::entry::{ComputeAccessInfo, EnvironmentEntry};
 use crate::domain::error::{ErrorKind, PortError};
 use crate::domain::manifest::{MANIFEST_FILE, Manifest};
+use crate::domain::ports::FileToWrite;
+use crate::domain::project::ComputeHooks;
+use crate::domain::render::{compose, error_pages, nginx};
 use crate::manager::context::Context;
 use crate::manager::hooks::{HookCall, ServiceHook};
 use crate::manager::plan::{self, DestroyPart};
@@ -148,15 +151,24 @@ impl Manager {
         context: &Context<'_>,
         info: Option<ComputeAccessInfo>,
     ) -> Result<(), StepFailure> {
-        let hooks = self.dependencies.config.provisioner.compute.as_ref();
-        let (host, user) = info.map(|info| (info.host, info.user)).unwrap_or_default();
+        const STEP: &str = "destroy_compute_hook";
+        let fallback = ComputeHooks::default();
+        let hooks = self.dependencies.config.provisioner.compute.as_ref().unwrap_or(&fallback);
+        let operation_id = context.record("create_compute").await.and_then(|record| record.operation_id);
+        let (host, user) = if let Some(info) = info {
+            (info.host, info.user)
+        } else {
+            // An interrupted create may have made a machine whose address was never stored.
+            let found = steps::find_compute(context, hooks, STEP, operation_id.as_deref()).await?;
+            let output = |name: &str| found.as_ref().and_then(|found| found.get(name).cloned());
+            (output("VM_IP"), output("SSH_USER"))
+        };
         let variables = context.variables_with_ports().await;
         let variables = variables.with("PREVIEWCTL_VM_IP", &host.unwrap_or_default());
-        let operation_id = context.record("create_compute").await.and_then(|record| record.operation_id);
         let call = HookCall {
             hook: "provisioner.compute.destroy".to_owned(),
-            step: "destroy_compute_hook",
-            text: hooks.map(|hooks| hooks.destroy.as_str()).unwrap_or_default(),
+            step: STEP,
+            text: &hooks.destroy,
             place: Place::ProjectRoot(&self.dependencies.project_root),
             variables: variables.with("PREVIEWCTL_SSH_USER", &user.unwrap_or_default()),
             operation_id: operation_id.as_deref(),
@@ -204,10 +216,17 @@ async fn clean_up(context: &Context<'_>) -> Result<(), StepFailure> {
         }
     }
     files.insert(MANIFEST_FILE.to_owned());
-    for file in files {
-        access.write_file(&file, None, 0o600).await?;
+    if context.record("generate_compose").await.is_some() {
+        files.insert(compose::COMPOSE_FILE.to_owned());
     }
-    Ok(())
+    if context.record("generate_nginx").await.is_some() {
+        files.insert(nginx::NGINX_FILE.to_owned());
+        let pages = error_pages::render("").into_keys();
+        files.extend(pages.map(|page| format!("{}/{page}", error_pages::FOLDER)));
+    }
+    let remove = |path: String| FileToWrite { path, data: None, mode: 0o600 };
+    let files: Vec<FileToWrite> = files.into_iter().map(remove).collect();
+    Ok(access.write_files(&files).await?)
 }
 
 fn what_is_left(part: &DestroyPart, compute: Option<&ComputeAccessInfo>) -> String {

@@ -49,9 +49,6 @@ impl Manager {
     /// Refuses what the run phase cannot do yet, before anything is made for it.
     pub(super) fn refuse_unsupported(&self) -> Result<(), ManagerError> {
         let config = &self.dependencies.config;
-        if config.runner.as_ref().is_some_and(|runner| runner.compose.is_some()) {
-            return Err(ManagerError::Unsupported("runner.compose"));
-        }
         if config.provisioner.compute.as_ref().is_some_and(|hooks| !hooks.create.is_empty()) {
             return Err(ManagerError::Unsupported("provisioner.compute"));
         }
@@ -82,7 +79,11 @@ impl Manager {
         Ok(context)
     }
 
-    fn refuse_other_place(&self, entry: &EnvironmentEntry, opening: &Opening<'_>) -> Result<(), ManagerError> {
+    pub(super) fn refuse_other_place(
+        &self,
+        entry: &EnvironmentEntry,
+        opening: &Opening<'_>,
+    ) -> Result<(), ManagerError> {
         let Some(compute) = &entry.compute else {
             return Ok(());
         };

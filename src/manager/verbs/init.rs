@@ -27,8 +27,7 @@ impl Manager {
     ) -> Result<Deployed, ManagerError> {
         let config = &self.dependencies.config;
         let provisioner = plan::provisioner_plan(config, attached);
-        let has_env = config.services.values().any(|s| s.env.as_ref().is_some_and(|env| !env.is_empty()));
-        let runner = plan::runner_plan(config, self.runner_scope(has_env, attached));
+        let runner = plan::runner_plan(config, self.runner_scope(self.has_env(), attached));
         let announced = [plan::names(&provisioner), plan::names(&runner)].concat();
         self.dependencies.progress.on_plan(&announced).await;
         self.provisioner_phase(context, &provisioner).await?;

@@ -8,6 +8,7 @@ use crate::manager::context::Context;
 use crate::manager::hooks;
 use crate::manager::plan::{self, StepId};
 use crate::manager::step::StepError;
+use crate::manager::steps;
 use crate::manager::walk::walk;
 use crate::manager::{Manager, ManagerError};
 
@@ -30,6 +31,9 @@ impl Manager {
         let seeded = plan.iter().position(|id| *id == StepId::BuildManifest).unwrap_or(plan.len());
         walk(context, &plan[..seeded]).await?;
         self.repeat_interrupted_resets(context).await?;
+        if let Some(entry) = &mut context.facts().await.entry {
+            entry.autostart(&steps::autostart(&self.dependencies.config));
+        }
         walk(context, &plan[seeded..]).await?;
         let (branch, ports, outputs, compute) = {
             let facts = context.facts().await;

@@ -7,7 +7,7 @@ use crate::domain::checkpoint::UnknownStep;
 use crate::domain::entry::{ComputeAccessInfo, Status};
 use crate::domain::error::{ErrorKind, PortError};
 use crate::domain::manifest::{MANIFEST_FILE, Manifest};
-use crate::domain::ports::ComputeAccess;
+use crate::domain::ports::{ComputeAccess, ContainerTarget, Part};
 use crate::manager::context::Context;
 use crate::manager::plan::{self, RunnerScope, StepId};
 use crate::manager::step::{StepError, StepFailure};
@@ -21,7 +21,6 @@ impl Manager {
     /// # Errors
     /// An unreadable manifest; `UnknownStep` for a `from` that is no runner step; the first failing step.
     pub async fn run(&self, manifest_path: &Path, from: Option<&str>) -> Result<(), ManagerError> {
-        self.refuse_unsupported()?;
         let order = plan::build_runner_step_order(&self.dependencies.config);
         let first = match from.filter(|from| !from.is_empty()) {
             None => 0,
@@ -75,8 +74,31 @@ impl Manager {
         }
     }
 
+    /// Stops containers of an application that the configuration does not have any more.
+    async fn drop_former_application(&self, context: &Context<'_>) -> Result<(), StepError> {
+        const STEPS: [&str; 4] = ["generate_compose", "generate_nginx", "build_services", "start_services"];
+        let config = &self.dependencies.config;
+        let has_one = config.runner.as_ref().is_some_and(|runner| runner.compose.is_some());
+        if has_one || context.record("start_services").await.is_none() {
+            return Ok(());
+        }
+        self.told(context, "stop_services", async {
+            let info = context.placed().await?;
+            let target = ContainerTarget {
+                environment: &context.environment,
+                info: &info,
+                part: Part::Application,
+                services: &[],
+            };
+            self.dependencies.compute.halt(&target, context.cancel()).await?;
+            Ok(context.update(|entry| entry.steps.retain(|name, _| !STEPS.contains(&name.as_str()))).await?)
+        })
+        .await
+    }
+
     /// Walks runner steps and stores that the environment runs.
     pub(super) async fn runner_phase(&self, context: &Context<'_>, plan: &[StepId]) -> Result<(), StepError> {
+        self.drop_former_application(context).await?;
         walk(context, plan).await?;
         let manifest = context.manifest().await.map_err(unreadable)?;
         let compute = context.facts().await.compute.clone();

@@ -21,7 +21,10 @@ impl Manager {
             Ok(())
         })
         .await?;
-        context.invalidate(&plan::build_runner_step_order(&self.dependencies.config)).await;
+        // What was built stays built.
+        let mut void = plan::build_runner_step_order(&self.dependencies.config);
+        void.retain(|step| step != "build_services");
+        context.invalidate(&void).await;
         Ok(context.update(|entry| entry.status = Status::Stopped).await?)
     }
 }

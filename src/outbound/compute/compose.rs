@@ -1,4 +1,6 @@
-//! One environment's compose project: resolved once, made its own, and exactly those bytes are run.
+//! One environment's compose project: each of its two files is resolved once, made its own, and exactly those bytes are
+//! run. Compose is always given both, so that neither looks like a leftover of the other, and only services are named
+//! that are meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,26 +14,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::docker::{self, Docker};
 use super::patch::Patch;
+use super::ready;
 use crate::domain::compose::{self, ComposeContainer, parse_ps};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::port_map::PortMap;
+use crate::domain::ports::Part;
 use crate::domain::project::{InfraService, PublishedPort};
 
 /// How long a command may take that starts nothing.
-const QUICK: Duration = Duration::from_mins(1);
+pub(super) const QUICK: Duration = Duration::from_mins(1);
 /// How long images may take to be pulled and built and services to become healthy.
 const START: Duration = Duration::from_mins(20);
-/// Between two looks at services that are not ready yet.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
-/// Looks after which they are given up: five minutes.
-const LOOKS: u32 = 1_000;
 
 /// A compose project and the file that it is run from.
 #[derive(Debug, Clone)]
 pub(super) struct Compose {
     /// The compose project's name.
     pub(super) name: String,
-    /// The file that is run: ours, outside the checkout.
+    /// The file that the infrastructure is run from: ours, outside the checkout. The application's is beside it.
     pub(super) resolved: PathBuf,
     /// docker for this environment.
     pub(super) docker: Docker,
@@ -40,9 +40,22 @@ pub(super) struct Compose {
 }
 
 impl Compose {
-    /// Whether the project was ever started.
+    /// Whether any part of the project was ever started.
     pub(super) fn is_resolved(&self) -> bool {
-        self.resolved.exists()
+        [Part::Infrastructure, Part::Application].into_iter().any(|part| self.has(part))
+    }
+
+    /// Whether a part was ever started.
+    pub(super) fn has(&self, part: Part) -> bool {
+        self.file_of(part).exists()
+    }
+
+    /// The file that a part is run from.
+    pub(super) fn file_of(&self, part: Part) -> PathBuf {
+        match part {
+            Part::Infrastructure => self.resolved.clone(),
+            Part::Application => self.resolved.with_file_name("application.json"),
+        }
     }
 
     /// Resolves the user's file beneath `root`, makes it this environment's own and writes what is going to be run.
@@ -54,101 +67,148 @@ impl Compose {
     ) -> PortResult<()> {
         let path = beneath(root, file)?;
         let docker = self.docker.clone().with(port_variables(&path, patch.ports));
+        let mut resolved = self.config(&docker, (root, &path), &format!("compose file {file}"), cancel).await?;
+        patch.apply(&mut resolved);
+        self.write(Part::Infrastructure, &resolved)?;
+        self.forget_clashing_application()
+    }
+
+    /// A generated file of an earlier configuration may have a service that is the infrastructure's now.
+    fn forget_clashing_application(&self) -> PortResult<()> {
+        if !self.has(Part::Application) {
+            return Ok(());
+        }
+        let infrastructure = self.services(Part::Infrastructure)?;
+        if !self.services(Part::Application)?.is_disjoint(&infrastructure) {
+            let file = self.file_of(Part::Application);
+            fs::remove_file(&file).map_err(|error| unwritable(&file, error))?;
+        }
+        Ok(())
+    }
+
+    /// A file as Compose understands it.
+    pub(super) async fn config(
+        &self,
+        docker: &Docker,
+        (root, path): (&Path, &Path),
+        what: &str,
+        cancel: &CancellationToken,
+    ) -> PortResult<Value> {
         let (path, root) = (path.to_string_lossy(), root.to_string_lossy());
         let arguments =
             ["compose", "-f", &path, "-p", &self.name, "--project-directory", &root, "config", "--format", "json"];
-        let what = format!("compose file {file}");
-        let output = docker.run(&what, &arguments, QUICK, cancel).await?;
-        let mut resolved: Value = serde_json::from_slice(&output.stdout).map_err(|error| {
+        let output = docker.run(what, &arguments, QUICK, cancel).await?;
+        serde_json::from_slice(&output.stdout).map_err(|error| {
             let message = format!("{what}: `docker compose config` did not print JSON: is it Compose v2?");
             PortError::with_source(ErrorKind::Invalid, message, error)
-        })?;
-        patch.apply(&mut resolved);
-        self.write(&resolved).map_err(|error| {
-            PortError::with_source(
-                ErrorKind::Unavailable,
-                format!("cannot write {}", self.resolved.display()),
-                error,
-            )
         })
     }
 
-    fn write(&self, file: &Value) -> std::io::Result<()> {
-        let new = self.resolved.with_extension("json.new");
-        let mut options = fs::OpenOptions::new();
-        let mut target = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        // It may hold secrets, and one that a crash left may be of any mode.
-        target.write_all(&serde_json::to_vec_pretty(file)?)?;
-        fs::rename(&new, &self.resolved)
+    /// Writes what a part is run from.
+    pub(super) fn write(&self, part: Part, file: &Value) -> PortResult<()> {
+        let path = self.file_of(part);
+        write_private(&path, file).map_err(|error| unwritable(&path, error))
     }
 
-    /// Starts it and waits until every service is ready: runs and is healthy, or was a job that ended well.
+    /// Starts the infrastructure and waits until every service is ready.
     ///
     /// # Errors
     /// Naming the service at fault with its last log lines.
     pub(super) async fn up(&self, cancel: &CancellationToken) -> PortResult<()> {
+        self.up_services(Part::Infrastructure, &[], cancel).await
+    }
+
+    /// Starts services of a part, or all of it, and waits until each is ready: runs and is healthy, or was a job that
+    /// ended well.
+    ///
+    /// # Errors
+    /// Naming the service at fault with its last log lines.
+    pub(super) async fn up_services(
+        &self,
+        part: Part,
+        services: &[String],
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        let services = self.named(part, services)?;
+        if services.is_empty() {
+            // Without any name Compose would start all that the project has.
+            return Ok(());
+        }
         // Its own `--wait` takes a job that ended well for a failure and stops waiting for the others.
         let mut arguments = vec!["up", "-d", "--remove-orphans"];
-        if self.builds() {
+        if self.builds(part) {
             arguments.push("--build");
         }
+        arguments.extend(services.iter().map(String::as_str));
         let output = self.compose(&arguments, START, cancel).await?;
         if output.succeeded() {
-            return self.ready(cancel).await;
+            return self.ready(part, &services, cancel).await;
         }
-        let error = docker::classify("infrastructure did not start", &output.complaint());
+        let error = docker::classify(&format!("{} did not start", words(part)), &output.complaint());
         if error.kind() == ErrorKind::Unavailable {
             return Err(error);
         }
         let Ok(containers) = self.containers().await else { return Err(error) };
-        let at_fault: Vec<_> = containers.iter().filter(|container| has_failed(container)).collect();
-        Err(self.explain(error, &at_fault).await)
+        Err(self.explain_failed(error, &containers, part).await)
     }
 
-    /// Waits until every service is ready in two looks running: one without a health check may end right after it
-    /// began.
-    async fn ready(&self, cancel: &CancellationToken) -> PortResult<()> {
-        let services = self.services()?;
-        let mut seen_ready = false;
-        for _ in 0..LOOKS {
-            let containers = self.containers().await?;
-            let at_fault: Vec<_> = containers.iter().filter(|container| has_failed(container)).collect();
-            if !at_fault.is_empty() {
-                let error = PortError::new(ErrorKind::Invalid, "infrastructure did not start");
-                return Err(self.explain(error, &at_fault).await);
-            }
-            let all_ready = services.iter().all(|service| {
-                let mut own = containers.iter().filter(|container| container.service == *service).peekable();
-                own.peek().is_some() && own.all(is_ready)
-            });
-            if all_ready && (seen_ready || containers.iter().all(|c| c.health == "healthy")) {
-                return Ok(());
-            }
-            seen_ready = all_ready;
-            tokio::select! {
-                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
-                () = cancel.cancelled() => {
-                    return Err(PortError::new(ErrorKind::Cancelled, "waiting for the infrastructure was cancelled"));
-                }
-            }
+    /// Stops services and starts them again as they are, and waits until each is ready.
+    pub(super) async fn restart_services(
+        &self,
+        part: Part,
+        services: &[String],
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        let services = self.named(part, services)?;
+        if services.is_empty() {
+            return Ok(());
         }
-        let containers = self.containers().await?;
-        let waiting: Vec<_> = containers.iter().filter(|container| !is_ready(container)).collect();
-        let message = format!("infrastructure was not ready after {} s", (BETWEEN_LOOKS * LOOKS).as_secs());
-        Err(self.explain(PortError::new(ErrorKind::Invalid, message), &waiting).await)
+        let seconds = self.stop_seconds.to_string();
+        let mut arguments = vec!["restart", "-t", &seconds];
+        arguments.extend(services.iter().map(String::as_str));
+        let output = self.compose(&arguments, START, cancel).await?;
+        if !output.succeeded() {
+            return Err(docker::classify(&format!("cannot restart {}", words(part)), &output.complaint()));
+        }
+        self.ready(part, &services, cancel).await
     }
 
-    async fn explain(&self, error: PortError, at_fault: &[&ComposeContainer]) -> PortError {
-        let mut message = error.to_string();
-        for container in at_fault {
-            message = format!("{message}\nservice {}: {}", container.service, container.status);
-            let arguments = ["logs", "--no-color", "--no-log-prefix", "--tail", "15", &container.service];
-            if let Ok(logs) = self.compose(&arguments, QUICK, &CancellationToken::new()).await {
-                message.push('\n');
-                message.push_str(&docker::last_lines(&logs.text()));
+    /// Stops services of a part, or all of it; those that the part does not know were never started.
+    pub(super) async fn stop_services(
+        &self,
+        part: Part,
+        services: &[String],
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        let known = self.services(part)?;
+        let meant: Vec<&str> = match services {
+            [] => known.iter().map(String::as_str).collect(),
+            named => named.iter().filter(|name| known.contains(*name)).map(String::as_str).collect(),
+        };
+        if meant.is_empty() {
+            return Ok(());
+        }
+        let seconds = self.stop_seconds.to_string();
+        let arguments = [&["stop", "-t", &seconds][..], &meant].concat();
+        let output = self.compose(&arguments, START, cancel).await?;
+        let what = format!("cannot stop {}", words(part));
+        if output.succeeded() { Ok(()) } else { Err(docker::classify(&what, &output.complaint())) }
+    }
+
+    /// Services of a part, in the order in which they were asked for; without any, all that are to have a container.
+    pub(super) fn named(&self, part: Part, services: &[String]) -> PortResult<Vec<String>> {
+        let known = self.services(part)?;
+        if services.is_empty() {
+            return Ok(known.into_iter().collect());
+        }
+        match services.iter().find(|service| !known.contains(*service)) {
+            None => Ok(services.to_vec()),
+            Some(unknown) => {
+                let known: Vec<String> = known.into_iter().collect();
+                let message = format!("{} has no service `{unknown}`; it has {}", words(part), known.join(", "));
+                Err(PortError::new(ErrorKind::NotFound, message))
             }
         }
-        PortError::new(error.kind(), docker::whole(message))
     }
 
     /// Stops the containers, keeping them and their data.
@@ -164,16 +224,17 @@ impl Compose {
         self.succeed("cannot remove the infrastructure", &arguments).await
     }
 
-    /// Whether every service of the file runs, or was a job that ended well.
+    /// Whether every service of the infrastructure runs, or was a job that ended well.
     pub(super) async fn is_running(&self) -> PortResult<bool> {
+        if !self.has(Part::Infrastructure) {
+            return Ok(false);
+        }
         let containers = self.containers().await?;
-        Ok(self.services()?.iter().all(|service| {
-            let mut own = containers.iter().filter(|container| container.service == *service).peekable();
-            own.peek().is_some() && own.all(is_well)
-        }))
+        Ok(self.services(Part::Infrastructure)?.iter().all(|service| ready::runs(&containers, service)))
     }
 
-    async fn containers(&self) -> PortResult<Vec<ComposeContainer>> {
+    /// All containers of the project, stopped ones included.
+    pub(super) async fn containers(&self) -> PortResult<Vec<ComposeContainer>> {
         let output = self.compose(&["ps", "-a", "--format", "json"], QUICK, &CancellationToken::new()).await?;
         if !output.succeeded() {
             return Err(docker::classify("cannot list containers", &output.complaint()));
@@ -183,26 +244,24 @@ impl Compose {
         })
     }
 
-    fn file(&self) -> PortResult<Value> {
-        let read = || Ok::<_, std::io::Error>(serde_json::from_slice(&fs::read(&self.resolved)?)?);
+    fn file(&self, part: Part) -> PortResult<Value> {
+        let path = self.file_of(part);
+        let read = || Ok::<_, std::io::Error>(serde_json::from_slice(&fs::read(&path)?)?);
         read().map_err(|error| {
-            PortError::with_source(
-                ErrorKind::Unavailable,
-                format!("cannot read {}", self.resolved.display()),
-                error,
-            )
+            PortError::with_source(ErrorKind::Unavailable, format!("cannot read {}", path.display()), error)
         })
     }
 
-    fn services(&self) -> PortResult<BTreeSet<String>> {
-        let file = self.file()?;
+    /// Services of a part that are to have a container.
+    pub(super) fn services(&self, part: Part) -> PortResult<BTreeSet<String>> {
+        let file = self.file(part)?;
         let Some(services) = file["services"].as_object() else { return Ok(BTreeSet::new()) };
         let wanted = |service: &Value| service["scale"] != 0 && service["deploy"]["replicas"] != 0;
         Ok(services.iter().filter(|(_, service)| wanted(service)).map(|(name, _)| name.clone()).collect())
     }
 
-    fn builds(&self) -> bool {
-        let file = self.file().unwrap_or_default();
+    fn builds(&self, part: Part) -> bool {
+        let file = self.file(part).unwrap_or_default();
         file["services"].as_object().is_some_and(|services| services.values().any(|s| s.get("build").is_some()))
     }
 
@@ -211,44 +270,53 @@ impl Compose {
         if output.succeeded() { Ok(()) } else { Err(docker::classify(what, &output.complaint())) }
     }
 
-    async fn compose(
+    /// Runs `docker compose` with every file that the project has.
+    pub(super) async fn compose(
         &self,
         arguments: &[&str],
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> PortResult<crate::outbound::tool::Output> {
-        let file = self.resolved.to_string_lossy();
-        let all =
-            [&["compose", "--ansi", "never", "--progress", "quiet", "-f", &file, "-p", &self.name], arguments]
-                .concat();
-        self.docker.output(&all, timeout, cancel).await
+        let files = self.file_arguments();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let before = ["compose", "--ansi", "never", "--progress", "quiet"];
+        self.docker.output(&[&before, &files[..], arguments].concat(), timeout, cancel).await
+    }
+
+    /// `-f` for every file that the project has, and its name.
+    pub(super) fn file_arguments(&self) -> Vec<String> {
+        let parts = [Part::Infrastructure, Part::Application].into_iter().filter(|part| self.has(*part));
+        let files = parts.flat_map(|part| ["-f".to_owned(), self.file_of(part).to_string_lossy().into_owned()]);
+        files.chain(["-p".to_owned(), self.name.clone()]).collect()
     }
 }
 
-/// Runs, or was a job that ended well; its health is still open.
-fn is_well(container: &ComposeContainer) -> bool {
-    match container.state.as_str() {
-        "running" => container.health != "unhealthy",
-        "exited" => container.exit_code == 0,
-        _ => false,
+/// A part as people are told of it.
+pub(super) const fn words(part: Part) -> &'static str {
+    match part {
+        Part::Infrastructure => "infrastructure",
+        Part::Application => "the application",
     }
 }
 
-fn is_ready(container: &ComposeContainer) -> bool {
-    is_well(container) && container.health != "starting"
+/// It may hold secrets, and one that a crash left may be of any mode.
+pub(super) fn write_private(path: &Path, file: &Value) -> std::io::Result<()> {
+    let new = path.with_extension("json.new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut target = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    target.write_all(&serde_json::to_vec_pretty(file)?)?;
+    fs::rename(&new, path)
 }
 
-/// Waiting longer will not help. One that docker starts again (`restarting`) may come up yet.
-fn has_failed(container: &ComposeContainer) -> bool {
-    match container.state.as_str() {
-        "running" => container.health == "unhealthy",
-        "exited" => container.exit_code != 0,
-        state => state == "dead",
-    }
+pub(super) fn unwritable(path: &Path, error: std::io::Error) -> PortError {
+    PortError::with_source(ErrorKind::Unavailable, format!("cannot write {}", path.display()), error)
 }
 
 /// The user's file, which must not lie outside the checkout, links included.
-fn beneath(root: &Path, file: &str) -> PortResult<PathBuf> {
+pub(super) fn beneath(root: &Path, file: &str) -> PortResult<PathBuf> {
     let invalid = |why: &str| PortError::new(ErrorKind::Invalid, format!("compose file {file}: {why}"));
     let real = |path: &Path| path.canonicalize().map_err(|_| invalid("it is not there"));
     let path = real(&root.join(file))?;

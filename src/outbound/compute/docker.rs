@@ -17,6 +17,8 @@ const SHOWN_LINES: usize = 12;
 const SHOWN_LINE: usize = 300;
 /// How long a whole message may be, in characters.
 const SHOWN: usize = 4_000;
+/// How long logs are followed at most; whoever follows them stops by themselves.
+const FOLLOWED: Duration = Duration::from_hours(24 * 365);
 
 /// docker with a home and a configuration of its own.
 #[derive(Debug, Clone)]
@@ -48,21 +50,34 @@ impl Docker {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> PortResult<Output> {
+        self.tool(arguments, timeout)?.run(cancel).await.map_err(needed)
+    }
+
+    /// Runs `docker <arguments>` and hands over each line of its output as it comes, until `line` has enough; any end
+    /// but a good one is an error told as `what` failed.
+    pub(super) async fn stream(
+        &self,
+        what: &str,
+        arguments: &[&str],
+        line: &(dyn Fn(&str) -> bool + Sync),
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        match self.tool(arguments, FOLLOWED)?.stream(cancel, line).await.map_err(needed)? {
+            None => Ok(()),
+            Some(complaint) => Err(classify(what, &complaint)),
+        }
+    }
+
+    fn tool(&self, arguments: &[&str], timeout: Duration) -> PortResult<Tool> {
         std::fs::create_dir_all(&self.home).map_err(|error| {
             PortError::with_source(ErrorKind::Unavailable, format!("cannot make {}", self.home.display()), error)
         })?;
-        let tool = Tool {
+        Ok(Tool {
             program: "docker",
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: self.variables.clone(),
             directory: None,
             timeout,
-        };
-        tool.run(cancel).await.map_err(|error| match error.kind() {
-            ErrorKind::Invalid => {
-                error.context("docker is needed: install Docker Engine and its Compose v2 plugin")
-            }
-            _ => error,
         })
     }
 
@@ -76,6 +91,13 @@ impl Docker {
     ) -> PortResult<Output> {
         let output = self.output(arguments, timeout, cancel).await?;
         if output.succeeded() { Ok(output) } else { Err(classify(what, &output.complaint())) }
+    }
+}
+
+fn needed(error: PortError) -> PortError {
+    match error.kind() {
+        ErrorKind::Invalid => error.context("docker is needed: install Docker Engine and its Compose v2 plugin"),
+        _ => error,
     }
 }
 

@@ -54,7 +54,7 @@ pub struct LocalComputeOptions {
 
 /// One environment on this machine.
 pub struct LocalCompute {
-    options: LocalComputeOptions,
+    pub(super) options: LocalComputeOptions,
     source: Arc<dyn CodeSource>,
     runner: Arc<dyn HookRunner>,
 }
@@ -95,7 +95,7 @@ impl LocalCompute {
         Self { options, source, runner }
     }
 
-    fn compose(&self, environment: &str) -> Compose {
+    pub(super) fn compose(&self, environment: &str) -> Compose {
         let mark = (TOOL_MARKER.to_owned(), self.options.life.to_string());
         Compose {
             name: project_name(&self.options.slug, environment),
@@ -105,7 +105,7 @@ impl LocalCompute {
         }
     }
 
-    fn labels(&self, environment: &str) -> [(&'static str, String); 4] {
+    pub(super) fn labels(&self, environment: &str) -> [(&'static str, String); 4] {
         [
             (patch::INSTALLATION_LABEL, self.options.installation.clone()),
             (patch::ENVIRONMENT_LABEL, self.options.life.to_string()),
@@ -114,7 +114,7 @@ impl LocalCompute {
         ]
     }
 
-    fn path(&self, info: &ComputeAccessInfo) -> PathBuf {
+    pub(super) fn path(&self, info: &ComputeAccessInfo) -> PathBuf {
         info.path.as_ref().map_or_else(|| self.options.directory.clone(), PathBuf::from)
     }
 

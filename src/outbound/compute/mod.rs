@@ -1,12 +1,15 @@
 //! Where environments live.
 
+mod application;
 mod compose;
 mod docker;
 mod leftovers;
 mod local;
+mod logs;
 mod patch;
 mod repository;
 mod source;
+mod ready;
 mod sweep;
 mod worktree;
 

@@ -194,6 +194,9 @@ impl StatePort for World {
 
     async fn set_environment(&self, entry: &EnvironmentEntry) -> PortResult<()> {
         self.check("state_set", "set")?;
+        if let Some(left) = &mut *self.saves_left.lock().unwrap() {
+            *left = left.checked_sub(1).ok_or_else(|| PortError::new(ErrorKind::Unavailable, "the bot died"))?;
+        }
         self.saves.fetch_add(1, Ordering::SeqCst);
         self.state.lock().unwrap().environments.insert(entry.name.clone(), entry.clone());
         Ok(())

@@ -34,6 +34,12 @@ pub(crate) struct World {
     pub(crate) running: AtomicBool,
     /// Whether the bot owns checkouts.
     pub(crate) owns_checkout: AtomicBool,
+    /// Containers by part and service: state and revision.
+    pub(crate) containers: Mutex<BTreeMap<(&'static str, String), (String, String)>>,
+    /// Services whose containers were made or started anew.
+    pub(crate) made_anew: Mutex<Vec<String>>,
+    /// How many more times an entry can be stored before the bot dies; `None`: it lives.
+    pub(crate) saves_left: Mutex<Option<usize>>,
     /// Calls of the compute and networking ports.
     pub(crate) calls: Mutex<Vec<String>>,
     /// Everything that was reported.
@@ -66,6 +72,9 @@ impl World {
             unavailable: AtomicBool::new(false),
             running: AtomicBool::new(false),
             owns_checkout: AtomicBool::new(false),
+            containers: Mutex::default(),
+            made_anew: Mutex::default(),
+            saves_left: Mutex::default(),
             calls: Mutex::default(),
             events: Mutex::default(),
             plans: Mutex::default(),

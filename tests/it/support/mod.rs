@@ -8,6 +8,7 @@ pub(crate) mod env_readers;
 pub(crate) mod hand_clock;
 pub(crate) mod hurried_clock;
 pub(crate) mod memory_queue;
+pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod repository;
 pub(crate) mod small_disk;
