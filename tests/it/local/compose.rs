@@ -44,12 +44,12 @@ const KINDS: [(&[&str], &[&str]); 3] = [
     (&["volume", "ls", "-q"], &["volume", "rm"]),
 ];
 
-fn docker(arguments: &[&str]) -> String {
+pub(super) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output();
     output.map(|output| String::from_utf8(output.stdout).unwrap().trim().to_owned()).unwrap_or_default()
 }
 
-fn has_docker() -> bool {
+pub(super) fn has_docker() -> bool {
     let works =
         Command::new("docker").args(["compose", "version"]).output().is_ok_and(|output| output.status.success())
             && Command::new("docker").arg("info").output().is_ok_and(|output| output.status.success());
@@ -60,15 +60,15 @@ fn has_docker() -> bool {
 }
 
 /// One environment of a repository.
-struct Place {
-    bench: Bench,
-    name: &'static str,
+pub(super) struct Place {
+    pub(super) bench: Bench,
+    pub(super) name: &'static str,
     repository: Repository,
     compose_file: Option<String>,
 }
 
 impl Place {
-    fn new(name: &'static str, file: &str) -> (Self, Sha) {
+    pub(super) fn new(name: &'static str, file: &str) -> (Self, Sha) {
         let bench = Bench::new();
         let (repository, path) = forge_repository(&bench.path("forge"));
         let head = commit(&path, &[("compose.yaml", file), ("code", "1")]);
@@ -80,7 +80,7 @@ impl Place {
         format!("test-{}", &self.bench.life.to_string()[..8])
     }
 
-    async fn compute(&self, commit: &Sha) -> LocalCompute {
+    pub(super) async fn compute(&self, commit: &Sha) -> LocalCompute {
         let url = format!("file://{}", self.bench.path("forge").display());
         let git = MirrorGit::new(&self.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]));
         git.fetch(&self.repository, commit, self.bench.life, None, &tokio_util::sync::CancellationToken::new())
@@ -110,7 +110,7 @@ impl Place {
         LocalCompute::new(options, Arc::new(source), runner)
     }
 
-    async fn create(&self, compute: &LocalCompute) -> ComputeAccessInfo {
+    pub(super) async fn create(&self, compute: &LocalCompute) -> ComputeAccessInfo {
         let request = CreateRequest { environment: self.name.to_owned(), branch: "x".to_owned(), base: None };
         compute.create(&request, &CancellationToken::new()).await.unwrap()
     }
@@ -121,13 +121,13 @@ impl Place {
     }
 
     /// What bears the life's label.
-    fn listed(&self, list: &[&str]) -> Vec<String> {
+    pub(super) fn listed(&self, list: &[&str]) -> Vec<String> {
         let label = format!("label=previewbot.environment={}", self.bench.life);
         docker(&[list, &["--filter", &label][..]].concat()).lines().map(str::to_owned).collect()
     }
 
     /// Everything that bears the life's label.
-    fn made(&self) -> Vec<String> {
+    pub(super) fn made(&self) -> Vec<String> {
         KINDS.iter().flat_map(|(list, _)| self.listed(list)).collect()
     }
 }
@@ -143,7 +143,7 @@ impl Drop for Place {
     }
 }
 
-fn page(port: u16) -> Option<String> {
+pub(super) fn page(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     stream.write_all(b"GET /page HTTP/1.0\r\n\r\n").ok()?;
@@ -152,7 +152,7 @@ fn page(port: u16) -> Option<String> {
     Some(answer.split_once("\r\n\r\n")?.1.trim().to_owned())
 }
 
-fn unused_port() -> u16 {
+pub(super) fn unused_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -3,6 +3,8 @@
 mod access;
 mod adoption;
 pub(crate) mod bench;
+mod application;
+mod bench;
 mod compose;
 mod env_file;
 mod git;
