@@ -7,6 +7,7 @@ mod application;
 mod bench;
 mod compose;
 mod env_file;
+mod generated;
 mod git;
 mod networking;
 mod supervisor;
