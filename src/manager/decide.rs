@@ -66,9 +66,12 @@ pub(super) struct Go {
 }
 
 impl Go {
-    /// The inputs that differ from those of the completed run before; `None` where that is not known.
+    /// The inputs that differ from those of the run before that ended well; `None` where that is not known.
     pub(super) fn changed(&self) -> Option<BTreeSet<String>> {
-        let prior = self.prior.as_ref().filter(|record| record.is_completed())?;
+        // Whoever invalidated the record has invalidated what was built on it too.
+        let ended_well =
+            |record: &&StepRecord| matches!(record.status, RecordStatus::Completed | RecordStatus::Invalidated);
+        let prior = self.prior.as_ref().filter(ended_well)?;
         changed_parts(prior, self.inputs.as_ref()?)
     }
 }

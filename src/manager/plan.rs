@@ -238,21 +238,35 @@ pub(super) fn names(steps: &[StepId]) -> Vec<String> {
 pub(super) fn dependants(config: &ProjectConfig, step: &str, changed: Option<&BTreeSet<String>>) -> Vec<String> {
     let provisioner = build_provisioner_step_order(config);
     let runner = build_runner_step_order(config);
-    let after = |order: &[String], name: &str| -> Vec<String> {
-        order.iter().skip_while(|s| *s != name).skip(1).cloned().collect()
-    };
+    match (step, changed) {
+        // Who depends on the list of enabled services has it among its own inputs.
+        ("build_manifest" | "write_manifest", Some(changed)) if changed.iter().eq([ENABLED_SERVICES]) => {
+            Vec::new()
+        }
+        // A user's commands may read all of it; what we make from it ourselves knows which part it is made from.
+        ("build_manifest" | "write_manifest", Some(_)) => {
+            let mut users = dependants_of_all(step, &provisioner, &runner);
+            users.retain(|name| !MADE_FROM_PARTS.contains(&name.as_str()));
+            users
+        }
+        _ => dependants_of_all(step, &provisioner, &runner),
+    }
+}
+
+/// The same where anything may have changed.
+fn dependants_of_all(step: &str, provisioner: &[String], runner: &[String]) -> Vec<String> {
+    let after = provisioner.iter().skip_while(|name| *name != step).skip(1);
     let named = |names: &[&str]| runner.iter().filter(|s| names.contains(&s.as_str())).cloned().collect();
-    // Who depends on the list of enabled services has it among its own inputs.
-    let only_enabled =
-        changed.is_some_and(|changed| changed.iter().all(|name| name == ENABLED_SERVICES) && !changed.is_empty());
     match step {
-        "build_manifest" | "write_manifest" if only_enabled => Vec::new(),
-        "create_compute" | "build_manifest" | "write_manifest" => [after(&provisioner, step), runner].concat(),
+        "create_compute" | "build_manifest" | "write_manifest" => after.chain(runner).cloned().collect(),
         "generate_env" => named(&["build_services", "start_services", "runner_deploy", "runner_after"]),
         "generate_compose" | "generate_nginx" | "build_services" => named(&["start_services"]),
         _ => Vec::new(),
     }
 }
+
+/// Steps that have the parts of the manifest that they use among their own inputs.
+const MADE_FROM_PARTS: [&str; 4] = ["generate_env", "start_infra", "generate_compose", "generate_nginx"];
 
 /// The manifest's part that says which services run.
 const ENABLED_SERVICES: &str = "enabled_services";

@@ -8,9 +8,7 @@ use previewbot::domain::entry::ComputeAccessInfo;
 use previewbot::domain::error::{ErrorKind, PortResult};
 use previewbot::domain::manifest::Manifest;
 use previewbot::domain::port_map::PortMap;
-use previewbot::domain::ports::{
-    ComputePort, ContainerTarget, Containers, LineSink, LogRequest, Part, UpRequest,
-};
+use previewbot::domain::ports::{ComputePort, ContainerTarget, Containers, LineSink, LogRequest, Part, UpRequest};
 use previewbot::domain::project::parse::parse;
 use previewbot::domain::render::compose::{COMPOSE_FILE, render};
 use previewbot::outbound::compute::LocalCompute;
@@ -110,7 +108,14 @@ async fn infrastructure_and_application_live_in_one_project_and_leave_each_other
     assert_eq!(page(api), None, "only what is named is started");
     assert_eq!(scene.states(Part::Infrastructure).await, shown(&[("db", "running")]));
     assert_eq!(scene.states(Part::Application).await, shown(&[("web", "running")]));
-    let container = docker(&["ps", "-q", "--filter", &format!("label=previewbot.environment={}", scene.place.bench.life), "--filter", "label=com.docker.compose.service=web"]);
+    let container = docker(&[
+        "ps",
+        "-q",
+        "--filter",
+        &format!("label=previewbot.environment={}", scene.place.bench.life),
+        "--filter",
+        "label=com.docker.compose.service=web",
+    ]);
     assert_eq!(docker(&["exec", &container, "sh", "-c", "echo \"$GREETING\""]), "costs $5 # no comment");
 
     // Starting either one again neither removes nor remakes the other.
@@ -248,8 +253,7 @@ async fn logs_are_handed_over_line_by_line() {
     let cancel = CancellationToken::new();
     let (name, info) = (scene.place.name, &scene.info);
     let all = LogRequest::of(Part::Application);
-    let error =
-        scene.compute.logs(name, info, &all, &Kept::up_to(1), &cancel).await.unwrap_err();
+    let error = scene.compute.logs(name, info, &all, &Kept::up_to(1), &cancel).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let talk = "i=0; while true; do echo line $i; i=$((i+1)); sleep 0.1; done";
     scene.write(COMPOSE_FILE, &generated(&[("web", talk), ("mute", "sleep 1000")])).await;

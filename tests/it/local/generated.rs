@@ -22,8 +22,29 @@ use crate::support::nginx::structure;
 /// Texts that mean something to a shell, to YAML, to Compose or to nginx.
 fn hostile() -> Vec<String> {
     let texts = [
-        "a b", "it's", "\"q\"", "$HOME ${HOME} $$", "# no comment", ": x", "- y", "{a: b}", "[c]", "%d %20", "é🎈",
-        "two\nlines", "tab\t", "back\\slash", "a;b{c}", "`id`", "!tag", "&anchor *alias", "null", "1e3", "yes", "|", ">",
+        "a b",
+        "it's",
+        "\"q\"",
+        "$HOME ${HOME} $$",
+        "# no comment",
+        ": x",
+        "- y",
+        "{a: b}",
+        "[c]",
+        "%d %20",
+        "é🎈",
+        "two\nlines",
+        "tab\t",
+        "back\\slash",
+        "a;b{c}",
+        "`id`",
+        "!tag",
+        "&anchor *alias",
+        "null",
+        "1e3",
+        "yes",
+        "|",
+        ">",
     ];
     texts.iter().map(|&text| text.to_owned()).chain(["x".repeat(100 * 1024)]).collect()
 }
@@ -119,7 +140,8 @@ fn rule(path: &str, target_path: &str) -> ProxyRule {
 }
 
 fn has_nginx() -> bool {
-    let there = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let there =
+        Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !there {
         println!("skipped: no nginx (run scripts/setup.sh test)");
     }
@@ -130,7 +152,8 @@ fn has_nginx() -> bool {
 fn nginx_folder(text: &str, port: u16) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().to_string_lossy().into_owned();
-    let text = text.replace("listen 80", &format!("listen 127.0.0.1:{port}")).replace("/app/preview/error-pages", &root);
+    let text =
+        text.replace("listen 80", &format!("listen 127.0.0.1:{port}")).replace("/app/preview/error-pages", &root);
     std::fs::write(folder.path().join("generated.conf"), text).unwrap();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -167,7 +190,8 @@ fn nginx_takes_every_name_and_every_path_or_we_refuse_it() {
         let generated = generated.unwrap();
         // Read strictly: every location is the rule's own path, whatever stands in it.
         let servers = structure(&generated)["servers"].clone();
-        let web = servers.as_array().unwrap().iter().find(|s| s["locations"].as_object().unwrap().len() == 4).unwrap();
+        let web =
+            servers.as_array().unwrap().iter().find(|s| s["locations"].as_object().unwrap().len() == 4).unwrap();
         assert!(web["locations"].get(format!("/{text}/")).is_some(), "{web}");
         if nginx_is_there {
             let folder = nginx_folder(&generated, unused_port());
@@ -195,7 +219,8 @@ fn upstream(name: &'static str) -> u16 {
                 found.unwrap_or_default().to_owned()
             };
             let body = format!("{name} {path} {} {}", header("Host"), header("X-Forwarded-Host"));
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             let _ = stream.write_all(answer.as_bytes());
         }
     });

@@ -69,55 +69,6 @@ fn executable(world: &World, relative: &str) {
     std::fs::set_permissions(world.path(relative), std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-const HOOKS: [&str; 5] =
-    ["provisioner_before", "provisioner_after", "runner_before", "runner_deploy", "runner_after"];
-/// What a new manifest voids.
-const REBUILT: [&str; 8] = [
-    "build_manifest",
-    "write_manifest",
-    "provisioner_after",
-    "runner_before",
-    "generate_env",
-    "start_infra",
-    "runner_deploy",
-    "runner_after",
-];
-
-#[tokio::test]
-async fn changed_inputs_run_their_steps_again() {
-    let cases: Vec<(&str, Given, Vec<&str>)> = vec![
-        ("nothing", Given::default(), vec![]),
-        ("a push", Given { commit: Some(COMMIT_B), ..Given::default() }, HOOKS.to_vec()),
-        (
-            "the machine's boot",
-            Given { boot: "second", ..Given::default() },
-            vec!["runner_before", "runner_deploy", "runner_after"],
-        ),
-        ("the text of provisioner.before", replaced("echo before", "echo first"), vec!["provisioner_before"]),
-        ("the text of runner.before", replaced("before: 'true'", "before: 'true '"), vec!["runner_before"]),
-        ("the text of runner.after", replaced("after: 'true'", "after: ':'"), vec!["runner_after"]),
-        ("a variable", replaced("KEY: '{{", "NEW: '1', KEY: '{{"), REBUILT.to_vec()),
-        ("a seed", replaced("echo URL=u1", "echo URL=u2"), vec![]),
-        (
-            "a secret",
-            Given { secret: "s2", ..Given::default() },
-            vec!["generate_env", "runner_deploy", "runner_after"],
-        ),
-        (
-            "a service",
-            replaced("services:\n  web", "services:\n  api: {path: api}\n  web"),
-            [&["allocate_ports"][..], &REBUILT[..]].concat(),
-        ),
-    ];
-    for (what, given, expected) in cases {
-        let world = ready().await;
-        deployed(&world, &given).await;
-        assert_eq!(world.take_ran(), expected, "after a change of {what}");
-        deployed(&world, &given).await;
-        assert_eq!(world.take_ran(), Vec::<String>::new(), "once {what} is deployed");
-    }
-}
-
 #[tokio::test]
 async fn a_changed_script_runs_its_hook_again() {
     let world = ready().await;

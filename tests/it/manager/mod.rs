@@ -1,6 +1,7 @@
 //! The Manager against fake ports: what is run again and what is not, intents, resets, destroys, cancellation.
 
 mod cancellation;
+mod changes;
 mod containers;
 mod destroy;
 pub(crate) mod fakes;

@@ -14,15 +14,8 @@ services:
 runner: {before: 'true', deploy: 'test ! -e <root>/broken', after: 'true'}
 ";
 
-const RUN_AGAIN: [&str; 7] = [
-    "core_reset",
-    "build_manifest",
-    "write_manifest",
-    "generate_env",
-    "start_infra",
-    "runner_deploy",
-    "runner_after",
-];
+const RUN_AGAIN: [&str; 6] =
+    ["core_reset", "build_manifest", "write_manifest", "generate_env", "runner_deploy", "runner_after"];
 
 async fn running() -> std::sync::Arc<World> {
     let world = World::new();
