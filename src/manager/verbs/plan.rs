@@ -10,7 +10,7 @@ use crate::domain::entry::EnvironmentEntry;
 use crate::domain::ports::CreateRequest;
 use crate::domain::project::ProjectConfig;
 use crate::manager::context::Context;
-use crate::manager::decide::{Verdict, decide};
+use crate::manager::decide::{Verdict, Why, decide};
 use crate::manager::plan::{self, StepId};
 use crate::manager::steps;
 use crate::manager::{Manager, ManagerError};
@@ -34,6 +34,22 @@ struct Foresight {
     wanted: BTreeSet<String>,
     from: String,
     env_files: bool,
+}
+
+impl Foresight {
+    /// Why a step would run; `None`: it would not.
+    fn why(&self, step: &str, verdict: &Verdict) -> Option<String> {
+        let void = self.void.get(step).cloned();
+        match verdict {
+            _ if self.wanted.contains(step) => Some(format!("--from {}", self.from)),
+            Verdict::Skip { .. } => void,
+            Verdict::Run(go) => match go.why {
+                // What is not there yet is explained by what makes it.
+                Why::VerificationFailed(_) | Why::ResultUnknown | Why::InputsUnknown if void.is_some() => void,
+                _ => Some(go.why.to_string()),
+            },
+        }
+    }
 }
 
 impl Manager {
@@ -98,18 +114,12 @@ impl Manager {
             return PlannedStep { step, runs: false, why };
         }
         let verdict = decide(context, steps::step(&self.dependencies.config, id).as_ref()).await;
-        let (forced, changed) = match &verdict {
-            _ if foresight.wanted.contains(&step) => (Some(format!("--from {}", foresight.from)), None),
-            Verdict::Run(go) => (Some(go.why.to_string()), go.changed()),
-            Verdict::Skip { .. } => (None, None),
-        };
-        let why = match (forced, foresight.void.get(&step)) {
-            // What is gone anyway explains less than what makes it go.
-            (_, Some(reason)) if !foresight.wanted.contains(&step) => Some(reason.clone()),
-            (forced, _) => forced,
-        };
-        let Some(why) = why else {
+        let Some(why) = foresight.why(&step, &verdict) else {
             return PlannedStep { step, runs: false, why: skipped(&verdict) };
+        };
+        let changed = match &verdict {
+            Verdict::Run(go) if !foresight.wanted.contains(&step) => go.changed(),
+            _ => None,
         };
         let mut void = plan::dependants(&self.dependencies.config, &step, changed.as_ref());
         if matches!(id, StepId::AllocatePorts | StepId::Seed(_)) {

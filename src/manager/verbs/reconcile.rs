@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::checkpoint::{AuditAction, StepRecord};
+use crate::domain::checkpoint::AuditAction;
 use crate::domain::progress::StepStatus;
 use crate::manager::context::Context;
 use crate::manager::decide::{Go, Why};
@@ -55,11 +55,13 @@ impl Manager {
         let context = self.open_existing(environment).await?;
         let order = plan::runner_steps(&self.dependencies.config);
         self.dependencies.progress.on_plan(&plan::names(&order)).await;
+        let done = context.entry().await.unwrap_or_default();
         let mut report = ReconcileReport::default();
         for id in order {
             let step = steps::step(&self.dependencies.config, &id);
             context.check_cancelled(step.name())?;
-            let outcome = self.reconcile_step(&context, step.as_ref(), dry).await?;
+            let was_done = done.step_completed(step.name());
+            let outcome = self.reconcile_step(&context, step.as_ref(), (was_done, dry)).await?;
             report.results.push((step.name().to_owned(), outcome));
         }
         Ok(report)
@@ -69,15 +71,20 @@ impl Manager {
         &self,
         context: &Context<'_>,
         step: &dyn Step,
-        dry: bool,
+        (was_done, dry): (bool, bool),
     ) -> Result<Reconciled, ManagerError> {
-        let done = context.record(step.name()).await.filter(StepRecord::is_completed);
-        let (outcome, status) = match (done, step.verify(context).await) {
-            (None, _) => (Reconciled::NotRun, StepStatus::Skipped),
-            (Some(_), None) => (Reconciled::Skipped, StepStatus::Skipped),
-            (Some(_), Some(Ok(()))) => (Reconciled::Ok, StepStatus::Completed),
-            (Some(_), Some(Err(reason))) => {
-                let reason = self.dependencies.redactor.redact(&reason.to_string());
+        let verified = if was_done { step.verify(context).await } else { None };
+        let holds = context.record(step.name()).await.is_some_and(|record| record.is_completed());
+        let (outcome, status) = match verified {
+            _ if !was_done => (Reconciled::NotRun, StepStatus::Skipped),
+            None => (Reconciled::Skipped, StepStatus::Skipped),
+            Some(Ok(())) if holds => (Reconciled::Ok, StepStatus::Completed),
+            failed => {
+                let reason = match failed {
+                    Some(Err(reason)) => self.dependencies.redactor.redact(&reason.to_string()),
+                    // What was healed before this step was made anew.
+                    _ => Why::Invalidated.to_string(),
+                };
                 if !dry {
                     return self.heal(context, step, reason).await;
                 }

@@ -4,7 +4,7 @@ mod access;
 mod adoption;
 pub(crate) mod bench;
 mod application;
-mod bench;
+pub(crate) mod bench;
 mod compose;
 mod env_file;
 mod generated;
