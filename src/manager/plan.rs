@@ -275,7 +275,6 @@ const ENABLED_SERVICES: &str = "enabled_services";
 mod tests {
     use super::{RunnerScope, dependants, names, provisioner_plan, runner_plan};
     use crate::domain::project::{Hook, ProjectConfig, RunnerConfig};
-    use crate::domain::render::compose::proxy;
 
     fn with_deploy() -> ProjectConfig {
         let deploy = Hook { command: "./deploy.sh".to_owned(), allow_cache: None };

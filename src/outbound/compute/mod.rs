@@ -7,9 +7,9 @@ mod leftovers;
 mod local;
 mod logs;
 mod patch;
+mod ready;
 mod repository;
 mod source;
-mod ready;
 mod sweep;
 mod worktree;
 
