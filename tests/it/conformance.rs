@@ -2,10 +2,14 @@
 //! `CONFORMANCE_DIR` names.
 #![expect(clippy::unwrap_used, reason = "a vector fails by panicking")]
 
+#[path = "manager/containers.rs"]
+mod containers;
 #[path = "support/env_readers.rs"]
 mod env_readers;
 #[path = "manager/fakes.rs"]
 mod fakes;
+#[path = "support/nginx.rs"]
+mod nginx_grammar;
 #[path = "conformance/room.rs"]
 mod room;
 #[path = "manager/world.rs"]

@@ -8,7 +8,6 @@ mod local;
 mod logs;
 mod patch;
 mod ready;
-mod repository;
 mod source;
 mod sweep;
 mod worktree;

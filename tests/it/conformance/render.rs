@@ -2,117 +2,89 @@
 
 use std::collections::BTreeMap;
 
+use previewbot::domain::line_diff;
 use previewbot::domain::manifest::Manifest;
 use previewbot::domain::project::ProjectConfig;
 use previewbot::domain::project::parse::parse;
 use previewbot::domain::propagate::{affected, store_diff};
-use previewbot::domain::render::{compose, error_pages, nginx};
+use previewbot::domain::render::{RenderError, compose, error_pages, nginx};
 use serde_json::{Value, json};
 
-use super::{part, text_map};
-use crate::conformance::vectors::{Binding, Vector, check_topic, compare};
-use crate::support::nginx::structure;
+use super::checks::{Outcome, Verdict, compare, ensure, is_dns_label, told, unknown_operation};
+use super::vectors::{Answer, Vector};
+use crate::nginx_grammar::structure;
 
 fn config(vector: &Vector) -> ProjectConfig {
     parse(vector.text("config"), "previewctl.yaml").unwrap()
 }
 
-fn manifest(vector: &Vector) -> Manifest {
-    part(vector, "manifest")
+fn failure(error: &RenderError) -> (&'static str, String) {
+    (error.kind(), error.to_string())
 }
 
-fn compose_file(vector: &Vector, store: &BTreeMap<String, String>) -> Result<Value, (&'static str, String)> {
-    let text = compose::render(&config(vector), &manifest(vector), store, None)
-        .map_err(|error| (error.kind(), error.to_string()))?;
-    Ok(previewbot::domain::yaml::from_str(&text).unwrap())
+pub(super) fn compose_generate(vector: &Vector, answer: &Answer) -> Verdict {
+    // Start commands of the vectors that refer to the store name this value.
+    let store = BTreeMap::from([("K".to_owned(), "stored".to_owned())]);
+    let manifest: Manifest = vector.part_or_default("manifest");
+    let text = compose::render(&config(vector), &manifest, &store, None);
+    let outcome = text.map(|text| previewbot::domain::yaml::from_str(&text).unwrap()).map_err(|e| failure(&e));
+    compare(answer, outcome, |_, outcome| commands_survive(&config(vector), outcome))
 }
 
-#[test]
-fn compose_generate() {
-    check_topic("compose_generate", |vector, binding| {
-        let store = BTreeMap::from([("K".to_owned(), "stored".to_owned())]);
-        let rendered = compose_file(vector, &store);
-        let Binding::Requirement(_) = binding else { return compare(binding, rendered) };
-        let services = rendered.map_err(|(_, message)| message)?["services"].clone();
-        let (command, expected) = match vector.name.as_str() {
-            "start_uses_store_fails" => (&services["web"]["command"], "npm start -- -p stored"),
-            "start_with_yaml_special_characters" => (&services["a"]["command"], "sh -c \"echo: # hi\""),
-            other => return Err(format!("no check for {other}")),
-        };
-        if command == expected { Ok(()) } else { Err(format!("{command}")) }
-    });
+/// Every start command is one string of the file, with what it refers to filled in.
+fn commands_survive(config: &ProjectConfig, outcome: &Outcome) -> Verdict {
+    let file = outcome.as_ref().map_err(|(_, message)| message.clone())?;
+    for (name, service) in config.services.iter().filter(|(_, service)| !service.start.is_empty()) {
+        let command = &file["services"][name]["command"];
+        let expected = service.start.replace("{{store.K}}", "stored").replace("{{self.port}}", "61000");
+        ensure(*command == json!(expected), format!("{name}: {command}"))?;
+    }
+    Ok(())
 }
 
-fn proxy(vector: &Vector) -> Result<Value, (&'static str, String)> {
-    let rendered = nginx::render(&config(vector), &manifest(vector));
-    let text = rendered.map_err(|error| (error.kind(), error.to_string()))?;
-    Ok(structure(&text.expect("the proxy is on")))
+pub(super) fn nginx_generate(vector: &Vector, answer: &Answer) -> Verdict {
+    let manifest: Manifest = vector.part_or_default("manifest");
+    let text = nginx::render(&config(vector), &manifest).map_err(|error| failure(&error));
+    let outcome = text.map(|text| text.map_or(Value::Null, |text| structure(&text)));
+    compare(answer, outcome, |_, outcome| {
+        let file = outcome.as_ref().map_err(|(_, message)| message.clone())?;
+        let servers = file["servers"].as_array().into_iter().flatten();
+        let hosts: Vec<&str> = servers.filter_map(|server| server["server_name"].as_str()).collect();
+        let legal = |host: &&str| host.strip_suffix(".p.example.com").is_some_and(is_dns_label);
+        ensure(!hosts.is_empty() && hosts.iter().all(legal), format!("{hosts:?}"))
+    })
 }
 
-#[test]
-fn nginx_generate() {
-    check_topic("nginx_generate", |vector, binding| match binding {
-        Binding::Requirement(_) if vector.name == "env_name_with_slash_in_host" => {
-            let servers = proxy(vector).map_err(|(_, message)| message)?["servers"].clone();
-            let names = servers.as_array().unwrap().iter().filter_map(|server| server["server_name"].as_str());
-            let names: Vec<&str> = names.collect();
-            let legal = |name: &&str| {
-                let label = name.strip_suffix(".p.example.com").unwrap_or_default();
-                !label.is_empty()
-                    && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            };
-            if names.len() == 3 && names.iter().all(legal) { Ok(()) } else { Err(format!("{names:?}")) }
-        }
-        _ => compare(binding, proxy(vector)),
-    });
-}
-
-#[test]
-fn error_page_texts() {
-    check_topic("error_pages", |vector, binding| {
-        let Binding::Value(expected) = binding else { return Err(format!("no check for {binding:?}")) };
-        let pages = error_pages::render(vector.text("env"));
-        let names: Vec<&String> = expected.as_object().unwrap().keys().collect();
-        if names != pages.keys().collect::<Vec<_>>() {
-            return Err(format!("{:?}", pages.keys()));
-        }
-        for (name, answer) in expected.as_object().unwrap() {
-            for text in answer["contains"].as_array().unwrap() {
-                if !pages[name].contains(text.as_str().unwrap()) {
-                    return Err(format!("{name} does not contain {text}"));
-                }
-            }
-        }
-        Ok(())
-    });
-}
-
-#[test]
-fn propagate() {
-    check_topic("propagate", |vector, binding| match vector.op.as_deref() {
-        Some("propagate_affected") => {
-            let keys: Vec<String> = part(vector, "store_keys");
-            let reached = affected(&config(vector), vector.text("provisioner"), &keys);
-            let shown = json!({"affected": reached.services, "regenerate_compose": reached.regenerate_compose});
-            compare(binding, Ok(shown))
-        }
-        Some("store_diff") => {
-            let changed = store_diff(&text_map(vector, "before"), &text_map(vector, "after"));
-            compare(binding, Ok(json!(changed)))
-        }
-        other => Err(format!("unknown operation {other:?}")),
-    });
-}
-
-#[test]
-fn line_differences() {
-    use crate::conformance::vectors::load;
-    for vector in load("line_diff") {
-        let changes = previewbot::domain::line_diff::line_diff(vector.text("a"), vector.text("b"));
-        let shown: String = changes.iter().map(|change| format!("{change}\n")).collect();
-        match (&vector.expected, vector.deviation) {
-            (Some(expected), false) => assert_eq!(shown, expected.as_str().unwrap(), "{}", vector.name),
-            _ => assert!(!shown.is_empty(), "{}", vector.name),
+pub(super) fn error_page_texts(vector: &Vector, answer: &Answer) -> Verdict {
+    let Answer::Value(expected) = answer else { return Err(format!("no check for {answer:?}")) };
+    let pages = error_pages::render(vector.text("env"));
+    let expected = expected.as_object().unwrap();
+    ensure(expected.keys().eq(pages.keys()), format!("{:?}", pages.keys()))?;
+    for (name, page) in expected {
+        for text in page["contains"].as_array().unwrap() {
+            ensure(pages[name].contains(text.as_str().unwrap()), format!("{name} does not contain {text}"))?;
         }
     }
+    Ok(())
+}
+
+pub(super) fn propagate(vector: &Vector, answer: &Answer) -> Verdict {
+    let outcome = match vector.op.as_deref() {
+        Some("propagate_affected") => {
+            let keys: Vec<String> = vector.part_or_default("store_keys");
+            let reached = affected(&config(vector), vector.text("provisioner"), &keys);
+            json!({"affected": reached.services, "regenerate_compose": reached.regenerate_compose})
+        }
+        Some("store_diff") => {
+            json!(store_diff(&vector.part_or_default("before"), &vector.part_or_default("after")))
+        }
+        other => return unknown_operation(other),
+    };
+    compare(answer, Ok(outcome), told)
+}
+
+pub(super) fn line_differences(vector: &Vector, answer: &Answer) -> Verdict {
+    let changes = line_diff::line_diff(vector.text("a"), vector.text("b"));
+    let shown: String = changes.iter().flat_map(|change| [change.to_string(), "\n".to_owned()]).collect();
+    compare(answer, Ok(json!(shown)), |_, _| ensure(!shown.is_empty(), "no difference is shown"))
 }

@@ -16,6 +16,7 @@ mod ports;
 mod project;
 mod project_view;
 mod records;
+mod render;
 mod run;
 mod templates;
 mod topics;

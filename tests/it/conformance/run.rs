@@ -20,8 +20,6 @@ enum Ending {
     Failed,
     /// It fails, as the design wants it.
     Overruled,
-    /// It waits for what is being built.
-    Pending,
     Informative,
 }
 
@@ -86,7 +84,6 @@ fn trial(topic: &str, name: &str, case: Case, tally: &Tally) -> Trial {
             Ending::Passed => Ok(Completion::Completed),
             Ending::Failed => Err(Failed::from(why)),
             Ending::Overruled => Ok(Completion::ignored_with(format!("overruled: {why}"))),
-            Ending::Pending => Ok(Completion::ignored_with("pending")),
             Ending::Informative => Ok(Completion::ignored_with(format!("informative: {why}"))),
         }
     })
@@ -103,7 +100,6 @@ fn case(topic: &str, vector: Vector, list: &[Overruled]) -> Case {
     let overruled = overruled::reason(list, topic.name, &vector.name);
     Box::new(move || {
         let verdict = match topic.means {
-            Means::Pending => return (Ending::Pending, String::new()),
             Means::Nothing(reason) => return (Ending::Informative, reason.to_owned()),
             Means::Check(_) => caught(topic, &vector),
         };
@@ -144,7 +140,6 @@ fn print_table(tally: &BTreeMap<String, Vec<Ending>>) {
         ("passed", Ending::Passed),
         ("failed", Ending::Failed),
         ("overruled", Ending::Overruled),
-        ("pending", Ending::Pending),
         ("informative", Ending::Informative),
     ];
     let row = |name: &str, endings: &[Ending]| {

@@ -3,7 +3,8 @@
 use super::checks::Verdict;
 use super::vectors::{Answer, Vector};
 use super::{
-    access, compose, engine, env_files, hooks, informative, lifecycle, places, ports, project, records, templates,
+    access, compose, engine, env_files, hooks, informative, lifecycle, places, ports, project, records, render,
+    templates,
 };
 
 /// A function that holds one vector to an answer.
@@ -25,8 +26,6 @@ pub(super) enum Rank {
 pub(super) enum Means {
     /// They are checked.
     Check(Check),
-    /// They wait for what is being built.
-    Pending,
     /// Nothing here does this, on purpose; the reason.
     Nothing(&'static str),
 }
@@ -42,7 +41,7 @@ const fn topic(name: &'static str, rank: Rank, means: Means) -> Topic {
     Topic { name, rank, means }
 }
 
-use Means::{Check as By, Nothing, Pending};
+use Means::{Check as By, Nothing};
 use Rank::{Informative, Later, Seed};
 
 /// All topics that are known.
@@ -63,10 +62,10 @@ const TOPICS: &[Topic] = &[
     topic("state_file", Later, By(records::state_file)),
     topic("dotenv_load", Later, By(places::dotenv_load)),
     topic("status_markdown", Later, By(places::status_table)),
-    topic("error_pages", Later, Pending),
-    topic("compose_generate", Later, Pending),
-    topic("nginx_generate", Later, Pending),
-    topic("propagate", Later, Pending),
+    topic("error_pages", Later, By(render::error_page_texts)),
+    topic("compose_generate", Later, By(render::compose_generate)),
+    topic("nginx_generate", Later, By(render::nginx_generate)),
+    topic("propagate", Later, By(render::propagate)),
     topic("compose_ps", Later, By(compose::ps)),
     topic("compute_access_local", Later, By(access::local)),
     topic("step_engine", Seed, By(engine::step_engine)),
@@ -83,7 +82,7 @@ const TOPICS: &[Topic] = &[
     ),
     topic("shell_quote", Informative, Nothing("values reach a shell as variables or on its standard input")),
     topic("semver_newer", Informative, Nothing("there is no update check")),
-    topic("line_diff", Informative, Nothing("differences are told with their order and repetition")),
+    topic("line_diff", Informative, By(render::line_differences)),
 ];
 
 /// A topic by its name.

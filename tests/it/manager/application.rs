@@ -8,7 +8,8 @@ use previewbot::domain::ports::{LineSink, LogRequest, Part};
 use previewbot::domain::redact::Redactor;
 use previewbot::manager::{Manager, Reconciled, RefreshScope, StepPreview};
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo

@@ -7,7 +7,8 @@ use previewbot::domain::checkpoint::RecordStatus;
 use previewbot::domain::ports::HookCommand;
 use previewbot::manager::{Manager, ManagerError};
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 use crate::local::bench::until;
 
 /// Data that can be made only once, a machine that is found again, and a deploy that needs both.

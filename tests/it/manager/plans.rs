@@ -5,7 +5,8 @@ use std::sync::Arc;
 use previewbot::domain::ports::CreateRequest;
 use previewbot::manager::{Manager, PlannedStep};
 
-use super::world::{World, e1};
+use super::looks::e1;
+use super::world::World;
 
 const CONFIG: &str = "version: 1
 name: demo
