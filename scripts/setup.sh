@@ -6,6 +6,19 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/packages.sh
 . "$here/packages.sh"
 
+# The program alone: tests run it by themselves, and no web server is to begin on this machine.
+need_nginx() {
+  command -v nginx >/dev/null && return 0
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    ours=yes
+  fi
+  need_packages nginx-light || log "no nginx: its tests are skipped"
+  [ -z "$ours" ] || rm -f "$policy"
+}
+
 for part in "$@"; do
   case $part in
     build)
@@ -14,6 +27,7 @@ for part in "$@"; do
       ;;
     test)
       need_commands git:git ssh-keygen:openssh-client flock:util-linux
+      need_nginx
       "$here/docker.sh"
       "$here/test-image.sh"
       if [ -n "${CONTRACT_DIR:-}" ]; then

@@ -10,7 +10,7 @@ use crate::domain::port_map::PortMap;
 
 /// Which of an environment's two compose files. Both belong to one compose project: what is done to one never
 /// touches the other's containers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// The user's own file (`infrastructure.compose_file`).
     Infrastructure,

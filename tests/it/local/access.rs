@@ -8,7 +8,7 @@ use previewbot::domain::ports::{ComputeAccess, HookRunner};
 use previewbot::outbound::access::LocalAccess;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::Bench;
+use super::bench::{Bench, lives};
 
 async fn access(bench: &Bench) -> LocalAccess {
     let root = bench.path("root");
@@ -72,4 +72,41 @@ async fn commands_run_beneath_the_root() {
     hook.directory = "apps/../..".to_owned();
     let error = access.exec(&hook, &CancellationToken::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+/// Ignores to be told to end, and leaves a grandchild that left its group, its session and its parent.
+const STUBBORN: &str = "trap '' TERM HUP INT
+( setsid sh -c '( trap \"\" TERM; echo $$ >session; exec sleep 1000 ) & echo $! >far; exit 0' & )
+sh -c 'trap \"\" TERM; echo $$ >near; while :; do sleep 1; done' &
+echo $$ >own
+while :; do sleep 1; done";
+
+#[tokio::test]
+async fn a_stubborn_hook_and_its_grandchildren_are_gone_after_a_cancellation_and_a_timeout() {
+    for cancels in [true, false] {
+        let bench = Bench::new();
+        let access = access(&bench).await;
+        let mut hook = bench.hook("runner_deploy", STUBBORN);
+        hook.directory = ".".to_owned();
+        let cancel = CancellationToken::new();
+        if !cancels {
+            hook.timeout = std::time::Duration::from_secs(1);
+        }
+        let stop = async {
+            let mut pids = Vec::new();
+            for file in ["root/own", "root/near", "root/far"] {
+                pids.push(bench.pid(file).await);
+            }
+            if cancels {
+                cancel.cancel();
+            }
+            pids
+        };
+        let (outcome, pids) = tokio::join!(access.exec(&hook, &cancel), stop);
+        let expected = if cancels { ErrorKind::Cancelled } else { ErrorKind::TimedOut };
+        assert_eq!(outcome.unwrap_err().kind(), expected);
+        assert!(pids.iter().all(|pid| !lives(*pid)), "{pids:?}");
+        let left = crate::support::bot::processes_with("PREVIEWCTL_ENVIRONMENT_ID", &bench.life.to_string());
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

@@ -28,8 +28,9 @@ services:
 
 /// A generated file for services with these start commands.
 fn generated(services: &[(&str, &str)]) -> String {
-    let services: String =
-        services.iter().map(|(name, start)| format!("  {name}: {{path: {name}, start: '{start}'}}\n")).collect();
+    let line = |(name, start): &(&str, &str)| format!("  {name}: {{path: {name}, start: '{start}'}}\n");
+    let services: Vec<String> = services.iter().map(line).collect();
+    let services = services.concat();
     let config = format!(
         "version: 1\nname: demo\nrunner: {{compose: {{image: 'previewbot-test/busybox:local'}}}}\nservices:\n{services}"
     );

@@ -155,10 +155,9 @@ fn nginx_folder(text: &str, port: u16) -> tempfile::TempDir {
     let text =
         text.replace("listen 80", &format!("listen 127.0.0.1:{port}")).replace("/app/preview/error-pages", &root);
     std::fs::write(folder.path().join("generated.conf"), text).unwrap();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {root}/{name};\n"))
-        .collect();
+        .concat();
     let main = format!(
         "daemon off;\nmaster_process off;\npid {root}/pid;\nerror_log stderr;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}include {root}/generated.conf;\n}}\n"

@@ -379,7 +379,7 @@ async fn a_reconcile_heals_what_is_gone_and_a_dry_one_only_says_so() {
 #[tokio::test]
 async fn a_step_shows_what_it_would_write() {
     let world = running().await;
-    let config = running_config().replace("DB: '", "NEW: '1', DB: '").replace("LEVEL", "LEVEL");
+    let config = running_config().replace("DB: '", "NEW: '1', DB: '");
     let manager = world.manager(&config);
     let preview = manager.preview_step("e1", "generate_env").await.unwrap();
     let StepPreview::Files(files) = &preview else { panic!("it writes files") };

@@ -60,3 +60,25 @@ async fn a_port_that_hangs_is_given_up() {
     assert_eq!(error.to_string(), "making the compute root did not end within 30 s");
     assert!(!error.is_cancelled());
 }
+
+#[tokio::test]
+async fn an_application_that_does_not_come_up_is_given_up() {
+    let world = World::new();
+    world.fail(&["up_hangs"]);
+    let config = "version: 1\nname: demo\nrunner: {compose: {image: node, autostart: [web]}}\nservices: {web: {path: web, start: run}}\n";
+    let mut dependencies = world.dependencies(config, "local");
+    dependencies.step_timeout = Duration::from_secs(1);
+    let error = Manager::new(dependencies).init(&e1(), None).await.unwrap_err();
+    assert_eq!(error.to_string(), "starting the application did not end within 1 s");
+    world.take_calls();
+    let dependencies = world.dependencies(config, "local");
+    let cancel = dependencies.cancel.clone();
+    let stop = async {
+        let starts = || world.calls.lock().unwrap().iter().any(|call| call.starts_with("up "));
+        crate::local::bench::until("it starts", starts).await;
+        cancel.cancel();
+    };
+    let (manager, request) = (Manager::new(dependencies), e1());
+    let (error, ()) = tokio::join!(manager.init(&request, None), stop);
+    assert!(error.unwrap_err().is_cancelled());
+}

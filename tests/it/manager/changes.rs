@@ -1,6 +1,7 @@
 //! What runs again after which change, as `fixtures/manager/fingerprints.yaml` says.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use previewbot::domain::port_map::PortMap;
@@ -78,7 +79,6 @@ fn prepared() -> Arc<World> {
         [("project/after.sh", "true\n"), ("wt/e1/deploy.sh", "true\n"), ("wt/e1/infra.yaml", "services: {}\n")]
     {
         world.write(script, text);
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(world.path(script), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     std::fs::create_dir_all(world.path("remote")).unwrap();

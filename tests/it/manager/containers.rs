@@ -9,7 +9,7 @@ use previewbot::domain::error::{ErrorKind, PortError, PortResult};
 use previewbot::domain::ports::{ContainerTarget, Containers, LineSink, LogRequest, Part, UpRequest};
 use tokio_util::sync::CancellationToken;
 
-use super::world::World;
+use super::world::{Container, World};
 
 fn word(part: Part) -> &'static str {
     match part {
@@ -35,11 +35,11 @@ impl Containers for World {
         let mut containers = self.containers.lock().unwrap();
         for service in target.services {
             let revision = request.revisions.get(service).cloned().unwrap_or_default();
-            let before = containers.get(&(word(target.part), service.clone())).cloned();
-            if before.is_none_or(|(state, known)| state != "running" || known != revision) {
+            let container = containers.entry((target.part, service.clone())).or_default();
+            if container.state != "running" || container.revision != revision {
                 self.made_anew.lock().unwrap().push(service.clone());
             }
-            containers.insert((word(target.part), service.clone()), ("running".to_owned(), revision));
+            *container = Container { state: "running".to_owned(), revision };
         }
         Ok(())
     }
@@ -48,9 +48,9 @@ impl Containers for World {
         self.call(call("halt", target));
         self.check("halt", "halt")?;
         let mut containers = self.containers.lock().unwrap();
-        for ((part, service), (state, _)) in containers.iter_mut() {
-            if *part == word(target.part) && (target.services.is_empty() || target.services.contains(service)) {
-                *state = "exited".to_owned();
+        for ((part, service), container) in containers.iter_mut() {
+            if *part == target.part && (target.services.is_empty() || target.services.contains(service)) {
+                container.state = "exited".to_owned();
             }
         }
         Ok(())
@@ -66,12 +66,12 @@ impl Containers for World {
         let wanted: BTreeSet<&String> = target.services.iter().collect();
         let containers = self.containers.lock().unwrap();
         let own = containers.iter().filter(|((part, service), _)| {
-            *part == word(target.part) && (wanted.is_empty() || wanted.contains(service))
+            *part == target.part && (wanted.is_empty() || wanted.contains(service))
         });
-        let shown = own.map(|((_, service), (state, _))| ComposeContainer {
+        let shown = own.map(|((_, service), container)| ComposeContainer {
             service: service.clone(),
             name: format!("demo-{service}-1"),
-            state: state.clone(),
+            state: container.state.clone(),
             ..ComposeContainer::default()
         });
         Ok(shown.collect())

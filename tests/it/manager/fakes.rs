@@ -15,6 +15,7 @@ use previewbot::domain::ports::{
     NetworkingPort, ProgressReporter, StatePort,
 };
 use previewbot::domain::progress::StepEvent;
+use previewbot::outbound::access::LocalAccess;
 use tokio_util::sync::CancellationToken;
 
 use super::world::World;
@@ -116,6 +117,9 @@ impl ComputePort for World {
 
     async fn access(&self, info: &ComputeAccessInfo) -> PortResult<Arc<dyn ComputeAccess>> {
         let root = info.path.clone().unwrap();
+        if self.real_access.load(Ordering::SeqCst) {
+            return Ok(Arc::new(LocalAccess::new(root.into(), self.me(), None)));
+        }
         Ok(Arc::new(Folder { world: self.me(), root }))
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod fakes;
 mod fingerprints;
 mod intents;
 pub(crate) mod looks;
+mod places;
 mod plans;
 mod readiness;
 mod reset;

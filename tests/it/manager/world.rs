@@ -11,13 +11,20 @@ use previewbot::domain::entry::{EnvironmentEntry, State};
 use previewbot::domain::environment::LifeId;
 use previewbot::domain::error::{ErrorKind, PortError, PortResult};
 use previewbot::domain::port_map::PortMap;
-use previewbot::domain::ports::HookCommand;
+use previewbot::domain::ports::{HookCommand, Part};
 use previewbot::domain::progress::{StepEvent, StepStatus};
 use previewbot::domain::project::ProjectConfig;
 use previewbot::domain::project::parse::parse;
 use previewbot::domain::redact::Redactor;
 use previewbot::manager::Dependencies;
 use tokio_util::sync::CancellationToken;
+
+/// A container: whether it runs, and what it was made from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Container {
+    pub(crate) state: String,
+    pub(crate) revision: String,
+}
 
 /// What tests arrange and look at.
 pub(crate) struct World {
@@ -34,10 +41,12 @@ pub(crate) struct World {
     pub(crate) running: AtomicBool,
     /// Whether the bot owns checkouts.
     pub(crate) owns_checkout: AtomicBool,
-    /// Containers by part and service: state and revision.
-    pub(crate) containers: Mutex<BTreeMap<(&'static str, String), (String, String)>>,
+    /// Containers by part and service.
+    pub(crate) containers: Mutex<BTreeMap<(Part, String), Container>>,
     /// Services whose containers were made or started anew.
     pub(crate) made_anew: Mutex<Vec<String>>,
+    /// Whether files are written and read as on the bot's own machine.
+    pub(crate) real_access: AtomicBool,
     /// How many more times an entry can be stored before the bot dies; `None`: it lives.
     pub(crate) saves_left: Mutex<Option<usize>>,
     /// Calls of the compute and networking ports.
@@ -74,6 +83,7 @@ impl World {
             owns_checkout: AtomicBool::new(false),
             containers: Mutex::default(),
             made_anew: Mutex::default(),
+            real_access: AtomicBool::new(false),
             saves_left: Mutex::default(),
             calls: Mutex::default(),
             events: Mutex::default(),

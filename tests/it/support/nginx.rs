@@ -30,13 +30,13 @@ fn tokens(text: &str) -> Vec<Token> {
             '"' => {
                 let mut word = String::new();
                 loop {
-                    match rest.next().expect("a quoted word ends") {
+                    match rest.next().unwrap() {
                         '"' => break,
-                        '\\' => word.push(rest.next().expect("a backslash escapes something")),
+                        '\\' => word.push(rest.next().unwrap()),
                         c => word.push(c),
                     }
                 }
-                let follows = rest.peek().copied().expect("a word is followed by something");
+                let follows = rest.peek().copied().unwrap();
                 assert!(follows.is_whitespace() || follows == ';' || follows == '{', "{word:?} then {follows:?}");
                 found.push(Token::Word(word));
             }
@@ -92,7 +92,7 @@ fn location(directives: &[Directive]) -> Value {
             ("proxy_set_header", [name, value]) => drop(headers.insert(name.clone(), json!(value))),
             ("internal", []) => drop(shown.insert("internal".to_owned(), json!(true))),
             ("return", [code, text]) => {
-                drop(shown.insert("return".to_owned(), json!(format!("{code} \"{text}\""))))
+                drop(shown.insert("return".to_owned(), json!(format!("{code} \"{text}\""))));
             }
             (name, [value]) => drop(shown.insert(name.to_owned(), json!(value))),
             other => panic!("unexpected {other:?}"),
