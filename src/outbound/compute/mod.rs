@@ -8,6 +8,7 @@ mod local;
 mod logs;
 mod patch;
 mod ready;
+mod repository;
 mod source;
 mod sweep;
 mod worktree;
