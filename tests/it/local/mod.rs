@@ -2,7 +2,6 @@
 
 mod access;
 mod adoption;
-pub(crate) mod bench;
 mod application;
 pub(crate) mod bench;
 mod compose;

@@ -55,7 +55,7 @@ async fn a_hook_that_takes_too_long_says_the_limit() {
 #[tokio::test]
 async fn a_port_that_hangs_is_given_up() {
     let world = World::new();
-    world.fail(&["create_hangs"]);
+    world.fail(&["create_hangs", "time_passes"]);
     let error = world.manager("version: 1\nname: demo\n").init(&e1(), None).await.unwrap_err();
     assert_eq!(error.to_string(), "making the compute root did not end within 30 s");
     assert!(!error.is_cancelled());
@@ -64,13 +64,14 @@ async fn a_port_that_hangs_is_given_up() {
 #[tokio::test]
 async fn an_application_that_does_not_come_up_is_given_up() {
     let world = World::new();
-    world.fail(&["up_hangs"]);
+    world.fail(&["up_hangs", "time_passes"]);
     let config = "version: 1\nname: demo\nrunner: {compose: {image: node, autostart: [web]}}\nservices: {web: {path: web, start: run}}\n";
     let mut dependencies = world.dependencies(config, "local");
     dependencies.step_timeout = Duration::from_secs(1);
     let error = Manager::new(dependencies).init(&e1(), None).await.unwrap_err();
     assert_eq!(error.to_string(), "starting the application did not end within 1 s");
     world.take_calls();
+    world.fail(&["up_hangs"]);
     let dependencies = world.dependencies(config, "local");
     let cancel = dependencies.cancel.clone();
     let stop = async {

@@ -239,9 +239,9 @@ impl Clock for World {
         jiff::Timestamp::from_millisecond(self.tick()).unwrap()
     }
 
-    /// Time stands still here, unless a port was told to hang.
+    /// Time stands still here, unless it was told to pass.
     async fn sleep(&self, _duration: Duration) {
-        if !self.failing.lock().unwrap().contains("create_hangs") {
+        if !self.failing.lock().unwrap().contains("time_passes") {
             std::future::pending::<()>().await;
         }
     }
