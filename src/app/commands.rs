@@ -87,8 +87,9 @@ pub(super) fn show_problems(error: &anyhow::Error) -> Option<ExitCode> {
 }
 
 async fn status(settings: Settings, arguments: &StatusArguments) -> anyhow::Result<()> {
+    let here = Box::pin(super::terminal::here(settings.clone(), world(), arguments)).await?;
     let store = bot::open_store(&settings, &world(), false).await?;
-    Ok(status::run(&store, arguments, None, &mut std::io::stdout().lock()).await?)
+    Ok(status::run(&store, arguments, here, &mut std::io::stdout().lock()).await?)
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::project::LocalProject;
 use crate::app::folders::Folders;
 use crate::domain::environment::{Environment, Slug};
+use crate::domain::job::Claim;
 use crate::domain::ports::{ClaimedJob, Clock, HookOutput, HookRunner, PortLeases, ProgressReporter};
 use crate::domain::project::ProjectConfig;
 use crate::domain::redact::Redactor;
@@ -82,7 +83,7 @@ impl Tools {
         Ok(Dependencies {
             probe: probe(&config)?,
             compute: Arc::new(compute),
-            networking: Arc::new(self.networking(claimed, environment)),
+            networking: Arc::new(self.networking(&claimed.claim, environment)),
             state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claimed.claim.clone()))),
             progress: Arc::new(Fanout::new(vec![journal, shown])),
             hooks,
@@ -101,7 +102,7 @@ impl Tools {
         })
     }
 
-    fn place(&self, environment: &Environment, config: &ProjectConfig) -> LocalComputeOptions {
+    pub(super) fn place(&self, environment: &Environment, config: &ProjectConfig) -> LocalComputeOptions {
         LocalComputeOptions {
             life: environment.life,
             slug: project_word(environment, config),
@@ -116,8 +117,8 @@ impl Tools {
         }
     }
 
-    fn networking(&self, claimed: &ClaimedJob, environment: &Environment) -> LocalNetworking {
-        let leases: Arc<dyn PortLeases> = Arc::new(SqliteLeases::new(self.store.clone(), claimed.claim.clone()));
+    pub(super) fn networking(&self, claim: &Claim, environment: &Environment) -> LocalNetworking {
+        let leases: Arc<dyn PortLeases> = Arc::new(SqliteLeases::new(self.store.clone(), claim.clone()));
         let options = NetworkingOptions {
             host: LOCAL_HOST.to_owned(),
             environment: environment.id,

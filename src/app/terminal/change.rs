@@ -11,8 +11,7 @@ use crate::domain::entry::EnvironmentEntry;
 use crate::domain::environment::Desired;
 use crate::domain::ports::CreateRequest;
 use crate::inbound::cli::arguments::{CoreAction, CoreArguments, CreateArguments, DeleteArguments, RunPhase};
-use crate::inbound::cli::create;
-use crate::manager::ManagerError;
+use crate::inbound::cli::{CliError, create, running};
 
 impl Session {
     pub(super) async fn create(&self, arguments: &CreateArguments) -> anyhow::Result<()> {
@@ -23,6 +22,9 @@ impl Session {
         let entry = self.environment(&name).await?.and_then(|environment| environment.entry);
         let request = request(&name, entry.as_ref(), arguments.branch.as_deref(), arguments.base.as_deref());
         let attached = arguments.worktree.as_deref().map(absolute).transpose()?;
+        if arguments.dry_run {
+            return self.show_plan(&name, &request, arguments).await;
+        }
         let commit = self.commit(entry.as_ref(), &request, attached.as_deref()).await?;
         let hold = Hold {
             name: &name,
@@ -45,6 +47,21 @@ impl Session {
         let environment = self.environment(&name).await?.context("the environment is gone again")?;
         let mut out = std::io::stdout();
         Ok(create::done(&environment, &deployed, arguments.json, &mut out)?)
+    }
+
+    async fn show_plan(
+        &self,
+        name: &str,
+        request: &CreateRequest,
+        arguments: &CreateArguments,
+    ) -> anyhow::Result<()> {
+        // A plan for a configuration that would be refused is worth nothing.
+        self.project.config(&self.mode_of(Some(name)).await?).await?;
+        let stored = self.environment(name).await?.filter(|environment| environment.entry.is_some());
+        let environment = stored.unwrap_or_else(|| self.imagined(name));
+        let manager = self.looking(&environment, arguments.no_cache).await?;
+        let steps = manager.plan(request, arguments.from.as_deref()).await.map_err(CliError::from)?;
+        Ok(running::plan(&steps, arguments.json, &mut std::io::stdout())?)
     }
 
     /// The commit that the environment is about to show.
@@ -145,12 +162,12 @@ impl Session {
             let manager = &held.manager;
             Ok(match arguments.action {
                 CoreAction::Init => (manager.core_init(service).await.map(drop)?, After::Nothing),
-                CoreAction::Reset => (manager.core_reset(service, &name).await.map(drop)?, After::DataReset),
-                other => {
-                    let ran = manager.run_core_hook(service, action(other), &name).await?;
-                    ran.ok_or(ManagerError::NoHook { service: service.to_owned(), action: action(other) })?;
-                    ((), After::Nothing)
+                CoreAction::Reset if arguments.no_propagate => {
+                    (manager.core_reset_only(service, &name).await?, After::DataReset)
                 }
+                CoreAction::Reset => (manager.core_reset(service, &name).await.map(drop)?, After::DataReset),
+                CoreAction::Seed => (manager.core_seed(service, &name).await.map(drop)?, After::DataReset),
+                CoreAction::Destroy => (manager.core_destroy(service, &name).await?, After::Nothing),
             })
         })
         .await?;

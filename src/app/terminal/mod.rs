@@ -5,8 +5,11 @@ mod bench;
 mod change;
 mod clean;
 mod interchange;
+mod logs;
+mod look;
 mod owner;
 mod project;
+mod running;
 mod session;
 mod shell;
 
@@ -21,8 +24,11 @@ use crate::domain::cwd::{CwdError, resolve_cwd};
 use crate::domain::entry::EnvironmentEntry;
 use crate::domain::environment::Environment;
 use crate::domain::ports::{Environments as _, FolderEnvironments as _, FolderProject};
-use crate::inbound::cli::arguments::{RunPhase, TargetArguments};
+use crate::inbound::cli::arguments::{
+    InfraAction, RunPhase, ServiceAction, StatusArguments, StoreAction, TargetArguments,
+};
 use crate::inbound::cli::progress::{Style, TerminalProgress};
+use crate::inbound::cli::status::Here;
 use crate::inbound::cli::{CliError, Command, steps};
 use crate::lifecycle;
 use crate::settings::Settings;
@@ -41,11 +47,51 @@ pub(super) async fn run(settings: Settings, world: World, command: Command) -> a
     }
 }
 
+/// The environment of this folder's project that `status` is about; `None` where the folder is of no project, or the
+/// project has none of that name.
+pub(super) async fn here(
+    settings: Settings,
+    world: World,
+    arguments: &StatusArguments,
+) -> anyhow::Result<Option<Here>> {
+    let target = &arguments.target;
+    if arguments.project.is_some() || LocalProject::find(target).await.is_err() {
+        return Ok(None);
+    }
+    let session = Session::open(settings, world, target.clone()).await?;
+    let named = arguments.name.is_some() || target.environment.is_some();
+    let found = session.existing(arguments.name.as_deref(), target).await;
+    let environment = match found {
+        Ok(environment) => environment,
+        Err(_) if named => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mode = session.mode_of(Some(&environment.called())).await?;
+    let config = session.project.recalled(&mode).await?;
+    let infrastructure = config.infrastructure.iter().flat_map(|i| i.services.keys().cloned()).collect();
+    let proxy = config.runner.and_then(|runner| runner.compose).and_then(|compose| compose.proxy);
+    let proxy_domain = proxy.map(|proxy| proxy.domain).unwrap_or_default();
+    Ok(Some(Here { environment, infrastructure, proxy_domain }))
+}
+
 async fn of_project(settings: Settings, world: World, command: Command) -> anyhow::Result<()> {
     let open = |target: TargetArguments| Session::open(settings, world, target);
     match command {
         Command::Create(arguments) => open(arguments.target.clone()).await?.create(&arguments).await,
         Command::Delete(arguments) => open(arguments.target.clone()).await?.delete(&arguments).await,
+        Command::Step(arguments) => open(arguments.target.clone()).await?.step(&arguments).await,
+        Command::Refresh(arguments) => open(arguments.target.clone()).await?.refresh(&arguments).await,
+        Command::Sync(arguments) => open(arguments.target.clone()).await?.sync(&arguments).await,
+        Command::Logs(arguments) => open(arguments.target.clone()).await?.step_logs(&arguments).await,
+        Command::Store(arguments) => {
+            open(store_target(&arguments.action).clone()).await?.store(&arguments.action).await
+        }
+        Command::Infra(arguments) => {
+            open(infra_target(&arguments.action).clone()).await?.infra(&arguments.action).await
+        }
+        Command::Service(arguments) => {
+            open(service_target(&arguments.action).clone()).await?.service(&arguments.action).await
+        }
         Command::Import(arguments) => open(arguments.target.clone()).await?.import(&arguments).await,
         Command::Export(arguments) => open(arguments.target.clone()).await?.export(&arguments).await,
         Command::Core(arguments) => open(arguments.target.clone()).await?.core(&arguments).await,
@@ -64,6 +110,34 @@ async fn of_project(settings: Settings, world: World, command: Command) -> anyho
             Ok(steps::run(&environment, &config, &state, &arguments, &mut out).await?)
         }
         _ => anyhow::bail!("this is no command on an environment"),
+    }
+}
+
+const fn store_target(action: &StoreAction) -> &TargetArguments {
+    match action {
+        StoreAction::Set { target, .. } | StoreAction::Get { target, .. } | StoreAction::List { target, .. } => {
+            target
+        }
+    }
+}
+
+const fn infra_target(action: &InfraAction) -> &TargetArguments {
+    match action {
+        InfraAction::Start(arguments) | InfraAction::Stop(arguments) | InfraAction::Restart(arguments) => {
+            &arguments.target
+        }
+        InfraAction::Status { target, .. } => target,
+        InfraAction::Logs(arguments) => &arguments.target,
+    }
+}
+
+const fn service_target(action: &ServiceAction) -> &TargetArguments {
+    match action {
+        ServiceAction::Start(arguments) | ServiceAction::Stop(arguments) | ServiceAction::Restart(arguments) => {
+            &arguments.target
+        }
+        ServiceAction::List { target, .. } => target,
+        ServiceAction::Logs(arguments) => &arguments.target,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod list;
 pub mod manual;
 mod output;
 pub mod progress;
+pub mod running;
 pub mod status;
 pub mod steps;
 pub mod vet;

@@ -1,5 +1,6 @@
 //! `previewbot status NAME`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::output::{self, CliError};
 use crate::domain::environment::{Environment, Failure};
 use crate::domain::ports::Environments;
 use crate::domain::report::{Snapshot, StepLine};
-use crate::domain::wording;
+use crate::domain::wording::{self, StatusTable};
 
 /// One preview as `status --json` shows it.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,17 @@ struct Detail {
     failure: Option<Failure>,
 }
 
+/// An environment of the project that the command is given in.
+#[derive(Debug)]
+pub struct Here {
+    /// The environment.
+    pub environment: Environment,
+    /// Names of infrastructure services.
+    pub infrastructure: BTreeSet<String>,
+    /// Domain of the proxy; empty when there is none.
+    pub proxy_domain: String,
+}
+
 /// Prints one preview.
 ///
 /// # Errors
@@ -32,12 +44,12 @@ struct Detail {
 pub async fn run(
     environments: &dyn Environments,
     arguments: &StatusArguments,
-    here: Option<Environment>,
+    here: Option<Here>,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let environment = match here {
-        Some(environment) => environment,
-        None => find(environments, arguments).await?,
+    let (environment, links) = match here {
+        Some(here) => (here.environment, Some((here.infrastructure, here.proxy_domain))),
+        None => (find(environments, arguments).await?, None),
     };
     let Some(snapshot) = environments.snapshot(environment.id).await? else {
         return Err(CliError::Asked(format!("{} has just been removed", environment.name)));
@@ -54,7 +66,7 @@ pub async fn run(
     match arguments.format {
         _ if arguments.json => output::json(out, &detail),
         StatusFormat::Json => output::json(out, &detail),
-        StatusFormat::Markdown => markdown(&detail, out),
+        StatusFormat::Markdown => markdown(&detail, links, out),
         StatusFormat::Text => print(&snapshot, &detail, out),
     }
 }
@@ -84,10 +96,21 @@ async fn find(environments: &dyn Environments, arguments: &StatusArguments) -> R
     }
 }
 
-/// A table of links, as a comment takes it.
-fn markdown(detail: &Detail, out: &mut dyn Write) -> Result<(), CliError> {
+/// A table of links, as a comment takes it: of what the bot published, else of what the project's ports are.
+fn markdown(
+    detail: &Detail,
+    links: Option<(BTreeSet<String>, String)>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    if let Some((infrastructure, proxy_domain)) = links {
+        let (environment, ports) = (&detail.row.name, &detail.ports);
+        let table =
+            StatusTable { environment, ports, infrastructure: &infrastructure, proxy_domain: &proxy_domain };
+        return Ok(write!(out, "{}", wording::status_markdown(&table))?);
+    }
     writeln!(out, "| Service | URL |\n|---|---|")?;
-    detail.row.urls.iter().try_for_each(|(service, url)| writeln!(out, "| {service} | {url} |"))?;
+    let escape = wording::escape;
+    detail.row.urls.iter().try_for_each(|(s, url)| writeln!(out, "| {} | {} |", escape(s), escape(url)))?;
     Ok(())
 }
 

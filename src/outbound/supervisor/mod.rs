@@ -8,6 +8,7 @@
 mod environment;
 mod fence;
 mod follow;
+mod kept;
 mod output;
 mod owner;
 mod process;
@@ -15,6 +16,7 @@ mod record;
 mod runner;
 
 pub use environment::{TOOL_MARKER, allowed_variables, end_marked_processes, end_orphaned_tools};
+pub use kept::{KeptRun, kept_runs};
 pub use owner::UserIds;
 pub(crate) use owner::own_tree;
 pub use runner::{LocalHookRunner, RunnerOptions};

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::environment::{COMMIT_VARIABLE, RUN_MARKER};
+use super::kept::KeptRun;
 use super::owner::{UserIds, make_folder};
 use super::process::{self, Marker, Selection};
 use crate::domain::ports::{HookCommand, HookExit};
@@ -69,6 +70,18 @@ impl Run {
         new_file(&folder.join("record.new"))?.write_all(&text)?;
         fs::rename(folder.join("record.new"), folder.join("record"))?;
         Ok(Self { folder, record })
+    }
+
+    /// The last run of every step, for looking at.
+    pub(super) fn all(runs: &Path) -> io::Result<Vec<KeptRun>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(runs)? {
+            let folder = entry?.path();
+            let Ok(text) = fs::read(folder.join("record")) else { continue };
+            let Ok(record) = serde_json::from_slice::<Record>(&text) else { continue };
+            found.push(KeptRun::new(&record.step, folder)?);
+        }
+        Ok(found)
     }
 
     /// Runs whose results nobody collected yet.

@@ -2,6 +2,7 @@
 
 mod bot;
 mod core;
+mod running;
 mod target;
 
 use std::path::PathBuf;
@@ -15,6 +16,11 @@ pub use bot::{
 pub use core::{
     CleanArguments, CompletionsArguments, CoreAction, CoreArguments, CreateArguments, DeleteArguments,
     ExportArguments, ImportArguments, ManArguments, RunArguments, RunPhase, SshArguments, StepsArguments,
+};
+pub use running::{
+    InfraAction, InfraArguments, LogsArguments, OneServiceArguments, RefreshArguments, ServiceAction,
+    ServiceArguments, ServicesArguments, StepArguments, StepLogsArguments, StoreAction, StoreArguments,
+    SyncArguments,
 };
 pub use target::TargetArguments;
 
@@ -66,10 +72,24 @@ pub enum Command {
     Delete(DeleteArguments),
     /// Show the steps of an environment and what became of them
     Steps(StepsArguments),
+    /// Run one step by itself, or show what it would do
+    Step(StepArguments),
+    /// Run the steps of the run phase again
+    Refresh(RefreshArguments),
+    /// Bring running services to the present configuration
+    Sync(SyncArguments),
     /// Run one phase by itself
     Run(RunArguments),
     /// Run a hook of a provisioner service: init, seed, reset or destroy
     Core(CoreArguments),
+    /// Start, stop and look at the infrastructure
+    Infra(InfraArguments),
+    /// Start, stop and look at the application's services
+    Service(ServiceArguments),
+    /// Values that an environment keeps for its templates and hooks
+    Store(StoreArguments),
+    /// Print what the hooks of an environment printed
+    Logs(StepLogsArguments),
     /// Open a shell in an environment, or run a command there
     Ssh(SshArguments),
     /// Remove what lost environments left behind
@@ -95,6 +115,13 @@ impl Command {
                 | Self::Steps(_)
                 | Self::Run(_)
                 | Self::Core(_)
+                | Self::Step(_)
+                | Self::Refresh(_)
+                | Self::Sync(_)
+                | Self::Infra(_)
+                | Self::Service(_)
+                | Self::Store(_)
+                | Self::Logs(_)
                 | Self::Ssh(_)
                 | Self::Clean(_)
                 | Self::Import(_)
