@@ -168,10 +168,55 @@ async fn a_stored_delivery_is_explained_and_a_file_is_delivered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_helps() {
     let served = Served::prepare(crate::support::bot::Setup::default(), "").await;
-    for command in ["", "serve", "demo", "explain", "deliver", "list", "status", "jobs"] {
+    let commands = [
+        "",
+        "serve",
+        "demo",
+        "explain",
+        "deliver",
+        "list",
+        "status",
+        "jobs",
+        "vet",
+        "create",
+        "delete",
+        "steps",
+        "step",
+        "refresh",
+        "sync",
+        "run",
+        "run provision",
+        "run runner",
+        "core",
+        "infra",
+        "infra start",
+        "infra stop",
+        "infra restart",
+        "infra status",
+        "infra logs",
+        "service",
+        "service start",
+        "service stop",
+        "service restart",
+        "service list",
+        "service logs",
+        "store",
+        "store set",
+        "store get",
+        "store list",
+        "logs",
+        "ssh",
+        "clean",
+        "import",
+        "export",
+        "completions",
+        "man",
+    ];
+    for command in commands {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.push("--help");
-        let name = if command.is_empty() { "help".to_owned() } else { format!("help_{command}") };
+        let name =
+            if command.is_empty() { "help".to_owned() } else { format!("help {command}").replace(' ', "_") };
         insta::assert_snapshot!(name, printed(&served.run(&arguments)));
     }
     let wrong = served.run(&["lst"]);

@@ -14,6 +14,7 @@ mod project;
 mod reporter;
 mod store;
 mod support;
+mod terminal;
 mod torture;
 mod webhook;
 mod worker;

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::bench::Tools;
 use super::session::{After, Hold, Session};
 use crate::domain::change::Sha;
 use crate::domain::entry::EnvironmentEntry;
 use crate::domain::environment::Desired;
-use crate::domain::ports::CreateRequest;
+use crate::domain::hook::sanitize_name;
+use crate::domain::ports::{CreateRequest, Environments};
 use crate::inbound::cli::arguments::{CoreAction, CoreArguments, CreateArguments, DeleteArguments, RunPhase};
 use crate::inbound::cli::{CliError, create, running};
 
@@ -21,6 +22,7 @@ impl Session {
         };
         let entry = self.environment(&name).await?.and_then(|environment| environment.entry);
         let request = request(&name, entry.as_ref(), arguments.branch.as_deref(), arguments.base.as_deref());
+        self.refuse_alike(&name).await?;
         let attached = arguments.worktree.as_deref().map(absolute).transpose()?;
         if arguments.dry_run {
             return self.show_plan(&name, &request, arguments).await;
@@ -47,6 +49,20 @@ impl Session {
         let environment = self.environment(&name).await?.context("the environment is gone again")?;
         let mut out = std::io::stdout();
         Ok(create::done(&environment, &deployed, arguments.json, &mut out)?)
+    }
+
+    /// Names of compose projects are tamer than those of environments: two that become one would remove each other's
+    /// containers and data.
+    async fn refuse_alike(&self, name: &str) -> anyhow::Result<()> {
+        let alike = |other: &String| other != name && sanitize_name(other) == sanitize_name(name);
+        let environments = Environments::list(&self.tools.store, false).await?;
+        let own = environments.into_iter().filter(|environment| environment.project.id == self.known.project.id);
+        match own.map(|environment| environment.called()).find(alike) {
+            Some(other) => bail!(
+                "`{name}` and the environment `{other}` would share one compose project: choose another name"
+            ),
+            None => Ok(()),
+        }
     }
 
     async fn show_plan(

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::session::Session;
 use crate::domain::environment::Environment;
+use crate::domain::hook;
 use crate::domain::job::JobState;
 use crate::domain::ports::{JobFilter, JobQueue};
 use crate::domain::redact::Redactor;
@@ -24,6 +25,14 @@ type Place = (String, SystemTime, &'static str);
 struct Read {
     position: u64,
     unfinished: Vec<u8>,
+}
+
+/// Whether the step's hooks print outputs, whose values nobody is shown.
+fn prints_values(step: &str) -> bool {
+    step.starts_with("seed_")
+        || step.starts_with("destroy_")
+        || step.starts_with("core_")
+        || step == "create_compute"
 }
 
 impl Session {
@@ -78,6 +87,7 @@ impl Session {
                 while let Some(end) = place.unfinished.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = place.unfinished.drain(..=end).collect();
                     let text = redactor.redact(String::from_utf8_lossy(&line[..end]).trim_end_matches('\r'));
+                    let text = if prints_values(&run.step) { hook::display_line(&text) } else { text };
                     writeln!(out, "{} | {}", run.step, running::line(&text))?;
                 }
             }
