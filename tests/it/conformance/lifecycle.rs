@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::access::block_on;
 use super::checks::{Verdict, ensure};
 use super::lifecycle_compare::check_calls;
+use super::lifecycle_later::later_verb;
 use super::lifecycle_requirements::requirement;
 use super::vectors::{Answer, ExpectedError, Vector};
 use crate::world::World;
@@ -62,6 +63,9 @@ async fn verb(
         "run" => manager.run(&world.path(&format!("wt/{env}/.previewctl.json")), from).await,
         "destroy" => manager.destroy(env).await,
         "core_init" => manager.core_init(service).await.map(drop),
+        "core_reset" if call.get("no_propagate") == Some(&json!(true)) => {
+            manager.core_reset_only(service, env).await
+        }
         "core_reset" => manager.core_reset(service, env).await.map(drop),
         "core_hook" => manager.run_core_hook(service, text(call, "action"), env).await.map(|outputs| {
             extra.insert("outputs".to_owned(), json!(outputs));
@@ -77,7 +81,10 @@ async fn verb(
             let names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
             extra.insert("names".to_owned(), json!(names));
         }),
-        other => return Err((UNKNOWN_OPERATION, format!("{other}: the runner must be taught it"))),
+        other => match later_verb(manager, call, &mut extra).await {
+            Some(result) => result,
+            None => return Err((UNKNOWN_OPERATION, format!("{other}: the runner must be taught it"))),
+        },
     };
     result.map(|()| extra).map_err(|error| (kind(&error), error.to_string()))
 }

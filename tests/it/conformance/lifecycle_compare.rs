@@ -8,7 +8,8 @@ use super::vectors::{Vector, contains_all};
 use crate::world::World;
 
 /// Parts of a call's answer that are compared.
-const KNOWN: [&str; 7] = ["error", "events", "compute_calls", "names", "outputs", "infra_running", "state"];
+const KNOWN: [&str; 9] =
+    ["error", "events", "compute_calls", "names", "outputs", "infra_running", "report", "text", "state"];
 
 pub(super) fn check_calls(world: &World, vector: &Vector, played: &[Played], expected: &Value) -> Verdict {
     let calls: Vec<Value> = vector.part_or_default("calls");
@@ -33,7 +34,7 @@ fn check_call(played: &Played, call: &Value, expected: &Value) -> Verdict {
     ensure(events == wanted, format!("events {events:?}, expected {wanted:?}"))?;
     let wanted = strings(expected.get("compute_calls"));
     ensure(played.compute_calls == wanted, format!("calls {:?}, expected {wanted:?}", played.compute_calls))?;
-    for key in ["names", "outputs", "infra_running"] {
+    for key in ["names", "outputs", "infra_running", "report", "text"] {
         let (found, wanted) = (played.extra.get(key), expected.get(key));
         ensure(played.error.is_some() || found == wanted, format!("{key} {found:?}, expected {wanted:?}"))?;
     }

@@ -9,6 +9,7 @@ mod hooks;
 mod informative;
 mod lifecycle;
 mod lifecycle_compare;
+mod lifecycle_later;
 mod lifecycle_requirements;
 mod overruled;
 mod places;

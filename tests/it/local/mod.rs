@@ -4,6 +4,7 @@ mod access;
 mod adoption;
 mod application;
 pub(crate) mod bench;
+pub(crate) mod bench;
 mod compose;
 mod env_file;
 mod generated;
