@@ -26,6 +26,7 @@ const EDGE_CRATES: &[(&str, &str)] = &[
     ("sqlx", "outbound/store"),
     ("serde_yaml", "domain/yaml"),
     ("config", "settings"),
+    ("annotate_snippets", "inbound/cli"),
 ];
 
 fn source_files(folder: &str) -> Vec<PathBuf> {

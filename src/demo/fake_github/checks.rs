@@ -23,7 +23,7 @@ pub struct FakeCheck {
     pub conclusion: Option<String>,
     /// Page with more.
     pub details_url: Option<String>,
-    /// Title, summary, text, annotations as they were sent last.
+    /// Title, summary and text as they were sent last, and all annotations that were ever sent.
     pub output: Value,
     /// Buttons as they were sent last.
     pub actions: Value,
@@ -208,6 +208,16 @@ fn update(world: &mut World, id: u64, call: &Call, check: &str) -> Answer {
     Answer::ok(&shape(world, &world.repositories[&id], &check))
 }
 
+/// Annotations add up, as on GitHub.
+fn with_annotations_of(before: &Value, mut output: Value) -> Value {
+    let of = |output: &Value| output["annotations"].as_array().cloned().unwrap_or_default();
+    let all = [of(before), of(&output)].concat();
+    if !all.is_empty() {
+        output["annotations"] = json!(all);
+    }
+    output
+}
+
 fn apply(check: &mut FakeCheck, call: &Call, now: &str) {
     let set = |field: &mut String, name: &str| {
         if let Some(text) = call.text(name) {
@@ -220,10 +230,11 @@ fn apply(check: &mut FakeCheck, call: &Call, now: &str) {
     if let Some(url) = call.text("details_url") {
         check.details_url = Some(url);
     }
-    for (field, name) in [(&mut check.output, "output"), (&mut check.actions, "actions")] {
-        if let Some(value) = call.body.get(name) {
-            *field = value.clone();
-        }
+    if let Some(output) = call.body.get("output") {
+        check.output = with_annotations_of(&check.output, output.clone());
+    }
+    if let Some(actions) = call.body.get("actions") {
+        check.actions = actions.clone();
     }
     if let Some(conclusion) = call.text("conclusion") {
         check.conclusion = Some(conclusion);

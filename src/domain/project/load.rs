@@ -1,6 +1,6 @@
 //! The one way in: reads a project's files, merges them, checks the result, and tells all that is wrong at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
 
@@ -94,7 +94,7 @@ pub async fn load(
     let mut reading = Reading::of(request.mode, reader).await?;
     if !reading.unreadable {
         let config = &reading.config;
-        let mut found = validate::validate_with_secrets(config, request.secrets);
+        let mut found = without_own_cycles(validate::validate_with_secrets(config, request.secrets));
         found.extend(validate::validate_files(config, request.root, files));
         found.extend(validate::warnings(config));
         reading.tell(found);
@@ -249,6 +249,14 @@ impl Reading {
         }
         Ok(Loaded { config: self.config, warnings: problems, sources: self.sources, files: self.files })
     }
+}
+
+/// A service that depends on itself is a cycle too (spec §4), but one mistake.
+fn without_own_cycles(mut found: Vec<ValidationError>) -> Vec<ValidationError> {
+    let own = found.iter().filter(|error| error.kind == "self_dependency");
+    let own: HashSet<String> = own.map(|error| error.place.clone()).collect();
+    found.retain(|error| error.kind != "dependency_cycle" || !own.contains(&error.place));
+    found
 }
 
 enum Text {

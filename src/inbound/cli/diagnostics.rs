@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use crate::domain::project::problem::{Problem, Problems, Severity};
 use crate::domain::project::source::Sources;
@@ -51,22 +51,35 @@ fn drawn<'a>(problem: &Problem, sources: &Sources) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut origin = Origin::path(tame(&problem.file));
-    if let (Some(line), Some(column)) = (number(problem.line), number(problem.column)) {
-        origin = origin.line(line).char_column(column);
-    }
-    let mut group = level.primary_title(tame(&problem.message)).element(origin);
-    if let Some(excerpt) = excerpt(problem, sources) {
-        group = group.element(excerpt);
-    }
+    let group = Group::with_title(level.primary_title(tame(&problem.message)));
+    let group = match excerpt(problem, sources) {
+        Some(excerpt) => group.elements(excerpt.into_elements(problem)),
+        None => group.element(origin(problem)),
+    };
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(tame(help))),
         None => group,
     }
 }
 
+fn origin<'a>(problem: &Problem) -> Origin<'a> {
+    let origin = Origin::path(tame(&problem.file));
+    match (number(problem.line), number(problem.column)) {
+        (Some(line), Some(column)) => origin.line(line).char_column(column),
+        _ => origin,
+    }
+}
+
 /// The line at fault, or as much of it as fits.
-fn excerpt<'a>(problem: &Problem, sources: &Sources) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+struct Excerpt {
+    text: String,
+    /// Bytes of it that are at fault.
+    marked: std::ops::Range<usize>,
+    /// Whether it begins where the line begins.
+    from_start: bool,
+}
+
+fn excerpt(problem: &Problem, sources: &Sources) -> Option<Excerpt> {
     let line = sources.get(&problem.file)?.line(problem.line?)?;
     let start = number(problem.column)?.checked_sub(1)?;
     let length = number(problem.length).unwrap_or(1).min(AROUND);
@@ -75,10 +88,23 @@ fn excerpt<'a>(problem: &Problem, sources: &Sources) -> Option<Snippet<'a, annot
     if shown.trim().is_empty() {
         return None;
     }
-    let shown = tame(&shown);
-    let byte = |column: usize| shown.char_indices().nth(column - first).map_or(shown.len(), |(byte, _)| byte);
-    let marked = AnnotationKind::Primary.span(byte(start)..byte(start + length));
-    Some(Snippet::source(shown).line_start(number(problem.line)?).annotation(marked))
+    let text = tame(&shown);
+    let byte = |column: usize| text.char_indices().nth(column - first).map_or(text.len(), |(byte, _)| byte);
+    let marked = byte(start)..byte(start + length);
+    Some(Excerpt { text, marked, from_start: first == 0 })
+}
+
+impl Excerpt {
+    /// A part of a line does not know its column, so that the place is written by itself.
+    fn into_elements<'a>(self, problem: &Problem) -> Vec<Element<'a>> {
+        let line = number(problem.line).unwrap_or(1);
+        let marked = AnnotationKind::Primary.span(self.marked);
+        let snippet = Snippet::source(self.text).line_start(line).annotation(marked);
+        if self.from_start {
+            return vec![snippet.path(tame(&problem.file)).into()];
+        }
+        vec![origin(problem).into(), snippet.into()]
+    }
 }
 
 fn number(number: Option<u64>) -> Option<usize> {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::tools::{annotation, bot_of_change, bot_with, published};
-use crate::support::bot::{REPO, TestBot, deploy_only, get, sample_files};
+use super::tools::{annotation, annotations, bot_of_change, bot_with, published};
+use crate::support::bot::{REPO, TestBot, deploy_only, eventually, get, sample_files};
 
 /// Opens a change with these bad files; the bot must say `message` at this place.
 async fn is_told(files: &[(&str, Option<&str>)], (path, line): (&str, u64), message: &str) {
@@ -113,8 +113,35 @@ async fn a_configuration_that_is_no_utf8_text_is_told_so() {
 async fn a_configuration_that_refers_to_what_is_not_there_is_told_all_its_problems() {
     let file =
         "version: 1\nname: shop\nservices:\n  web: {path: web, depends_on: [nowhere]}\n  api: {path: gone}\n";
-    let said = ("previewctl.yaml", 1);
-    is_told(&[("previewctl.yaml", Some(file)), ("web/page", Some("hello"))], said, "nowhere").await;
+    let bot = TestBot::with_config(&deploy_only("true")).await;
+    let files = [("previewctl.yaml", Some(file)), ("web/page", Some("hello"))];
+    let (number, sha) = bot.open("feature", &files).await;
+    bot.check_ended(number, &sha, "failure").await;
+    let all = annotations(&bot, &sha);
+    let places: Vec<(&str, u64)> = all.iter().map(|(path, line, _)| (path.as_str(), *line)).collect();
+    assert_eq!(places, [("previewctl.yaml", 4), ("previewctl.yaml", 5)], "{all:?}");
+    assert!(all[0].2.contains("nowhere") && all[1].2.contains("gone"), "{all:?}");
+    let comment = bot.comment_with(number, "Preview failed").await;
+    for part in ["2 problems", "line 4", "nowhere", "line 5", "gone"] {
+        assert!(comment.body.contains(part), "{part}: {}", comment.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_problems_than_one_request_holds_are_all_annotated_once() {
+    use std::fmt::Write as _;
+    let mut file = String::from("version: 1\nname: shop\n");
+    (0..120).for_each(|at| writeln!(file, "wrong{at}: 1").unwrap());
+    let bot = TestBot::with_config(&deploy_only("true")).await;
+    let (number, sha) = bot.open("feature", &[("previewctl.yaml", Some(&file))]).await;
+    bot.check_ended(number, &sha, "failure").await;
+    let seen = || format!("{} annotations", annotations(&bot, &sha).len());
+    let sent = || async { (annotations(&bot, &sha).len() >= 120).then_some(()) };
+    eventually("all annotations", seen, sent).await;
+    let lines: Vec<u64> = annotations(&bot, &sha).iter().map(|(_, line, _)| *line).collect();
+    assert_eq!(lines, (3..123).collect::<Vec<u64>>());
+    let comment = bot.comment_with(number, "Preview failed").await;
+    assert!(comment.body.contains("120 problems") && comment.body.contains("and 110 more"), "{}", comment.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,13 +34,21 @@ pub(super) fn check_of(bot: &TestBot, sha: &Sha) -> FakeCheck {
     bot.github.checks(REPO, sha.as_str()).pop().unwrap()
 }
 
+/// Path, line and message of each annotation of a commit's check.
+pub(super) fn annotations(bot: &TestBot, sha: &Sha) -> Vec<(String, u64, String)> {
+    let output = check_of(bot, sha).output;
+    let text = |annotation: &Value, key: &str| annotation[key].as_str().unwrap().to_owned();
+    let read = |annotation: &Value| {
+        (text(annotation, "path"), annotation["start_line"].as_u64().unwrap(), text(annotation, "message"))
+    };
+    output["annotations"].as_array().unwrap().iter().map(read).collect()
+}
+
 /// Path, line and message of the only annotation of a commit's check.
 pub(super) fn annotation(bot: &TestBot, sha: &Sha) -> (String, u64, String) {
-    let output = check_of(bot, sha).output;
-    let all = output["annotations"].as_array().unwrap();
-    assert_eq!(all.len(), 1, "{output}");
-    let text = |key: &str| all[0][key].as_str().unwrap().to_owned();
-    (text("path"), all[0]["start_line"].as_u64().unwrap(), text("message"))
+    let all = annotations(bot, sha);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.into_iter().next().unwrap()
 }
 
 /// Waits until a file is there.

@@ -1,5 +1,6 @@
 //! Files that are not what they should be, read from a real folder.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -56,9 +57,9 @@ async fn bombs_are_refused_in_bounded_time() {
     let key = format!("{GOOD}? {}\n: 1\n", "k".repeat(900_000));
     is_told_only(project(key).path(), "unknown key `kkk").await;
     let mut wide = format!("{GOOD}x-env: &env\n");
-    (0..3_000).for_each(|at| wide.extend([format!("  K{at}: v\n")]));
+    (0..3_000).for_each(|at| writeln!(wide, "  K{at}: v").unwrap());
     wide.push_str("services:\n");
-    (0..3_000).for_each(|at| wide.extend([format!("  s{at}: {{path: ., env: *env}}\n")]));
+    (0..3_000).for_each(|at| writeln!(wide, "  s{at}: {{path: ., env: *env}}").unwrap());
     is_told_only(project(wide).path(), "too large once its aliases are followed").await;
 }
 
@@ -66,7 +67,7 @@ async fn bombs_are_refused_in_bounded_time() {
 async fn a_flood_of_mistakes_is_told_in_part() {
     let mut text = String::from(GOOD);
     text.push_str("services:\n");
-    (0..5_000).for_each(|at| text.extend([format!("  service{at}: {{path: ., depends_on: [servise{at}]}}\n")]));
+    (0..5_000).for_each(|at| writeln!(text, "  service{at}: {{path: ., depends_on: [servise{at}]}}").unwrap());
     let started = Instant::now();
     let problems = told(project(text).path()).await;
     assert_eq!(problems.len(), 500);

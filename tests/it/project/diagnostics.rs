@@ -17,7 +17,7 @@ async fn vetted(project: &str, options: Options) -> (Verdict, String) {
 
 #[tokio::test]
 async fn each_project_is_told_what_is_wrong_with_it() {
-    for project in ["everything", "overlay", "compose", "syntax", "empty", "warnings", "fine"] {
+    for project in ["everything", "names", "overlay", "compose", "syntax", "empty", "warnings", "fine"] {
         let (verdict, text) = vetted(project, Options::default()).await;
         assert_eq!(verdict == Verdict::Passed, matches!(project, "warnings" | "fine"), "{project}: {text}");
         insta::assert_snapshot!(format!("vet_{project}"), text);
@@ -56,4 +56,30 @@ async fn the_modes_name_is_checked_before_it_is_part_of_a_file_name() {
     let Err(LoadError::Refused(refused)) = load(&request, &folder, &folder).await else { panic!("taken") };
     let kinds: Vec<&str> = refused.problems.iter().map(|problem| problem.kind).collect();
     assert_eq!(kinds, ["invalid_mode"]);
+}
+
+fn vet(project: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_previewbot"))
+        .arg("vet")
+        .args(arguments)
+        .current_dir(project)
+        .env_remove("GITHUB_ACTIONS")
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_command_finds_the_project_upwards_and_says_by_its_exit_code_whether_it_passed() {
+    let projects = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/project/diagnostics");
+    let (code, text) = vet(&projects.join("fine/web"), &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with("✓ previewctl.yaml: 1 service, 1 infrastructure service"), "{text}");
+    let (code, text) = vet(&projects, &["--json", "overlay"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &report["errors"]), (Some(1), &serde_json::json!(5)));
+    assert_eq!(vet(&projects, &["overlay", "--mode", "other"]).0, Some(0), "no overlay, no problem");
+    assert_eq!(vet(&projects, &["warnings"]).0, Some(0));
+    assert_eq!(vet(&projects, &["warnings", "--strict"]).0, Some(1));
+    assert_eq!(vet(&projects, &["nowhere"]).0, Some(1));
 }

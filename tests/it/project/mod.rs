@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod diagnostics;
+mod overlays;
 mod speed;

@@ -13,9 +13,9 @@ async fn time(services: usize) -> Duration {
     for at in 0..services {
         let next = if at + 1 < services { format!("s{}", at + 1) } else { String::new() };
         write!(text, "  s{at}:\n    path: .\n    depends_on: [{next}]\n    env:\n").unwrap();
-        (0..5).for_each(|key| {
+        for key in 0..5 {
             writeln!(text, "      K{key}: 'http://localhost:{{{{services.s{at}.port}}}}'").unwrap();
-        });
+        }
     }
     std::fs::write(folder.path().join("previewctl.yaml"), text).unwrap();
     let folder_of = ProjectFolder::at(folder.path());

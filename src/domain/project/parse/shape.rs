@@ -9,60 +9,60 @@ use crate::domain::project::{
 };
 use crate::domain::yaml::tree::Content;
 
-pub(super) fn provisioner(child: &Child<'_, '_>) -> Option<ProvisionerConfig> {
+pub(super) fn provisioner(child: &Child<'_, '_>) -> ProvisionerConfig {
     let block = child.block(&["before", "after", "compute", "services"]);
-    Some(ProvisionerConfig {
+    ProvisionerConfig {
         before: block.text("before"),
         after: block.text("after"),
-        compute: block.parsed("compute", compute),
-        services: block.named("services", false, provisioner_service),
-    })
+        compute: block.child("compute").map(|child| compute(&child)),
+        services: block.named("services", false, |child| Some(provisioner_service(child))),
+    }
 }
 
-fn compute(child: &Child<'_, '_>) -> Option<ComputeHooks> {
+fn compute(child: &Child<'_, '_>) -> ComputeHooks {
     let block = child.block(&["create", "destroy", "find", "outputs", "ssh"]);
-    Some(ComputeHooks {
+    ComputeHooks {
         create: block.text("create"),
         destroy: block.text("destroy"),
         find: block.text("find"),
         outputs: block.texts("outputs"),
-        ssh: block.parsed("ssh", ssh),
-    })
+        ssh: block.child("ssh").map(|child| ssh(&child)),
+    }
 }
 
-fn ssh(child: &Child<'_, '_>) -> Option<SshConfig> {
+fn ssh(child: &Child<'_, '_>) -> SshConfig {
     let block = child.block(&["proxy_command", "user", "user_command", "identity_file", "root"]);
-    Some(SshConfig {
+    SshConfig {
         proxy_command: block.text("proxy_command"),
         user: block.text("user"),
         user_command: block.text("user_command"),
         identity_file: block.text("identity_file"),
         root: block.text("root"),
-    })
+    }
 }
 
-fn provisioner_service(child: &Child<'_, '_>) -> Option<ProvisionerServiceConfig> {
+fn provisioner_service(child: &Child<'_, '_>) -> ProvisionerServiceConfig {
     let block = child.block(&["outputs", "init", "seed", "reset", "destroy"]);
-    Some(ProvisionerServiceConfig {
+    ProvisionerServiceConfig {
         outputs: block.texts("outputs"),
         init: block.text("init"),
         seed: block.text("seed"),
         reset: block.text("reset"),
         destroy: block.text("destroy"),
-    })
+    }
 }
 
-pub(super) fn infrastructure(child: &Child<'_, '_>) -> Option<InfrastructureConfig> {
+pub(super) fn infrastructure(child: &Child<'_, '_>) -> InfrastructureConfig {
     let block = child.block(&["compose_file"]);
-    Some(InfrastructureConfig { compose_file: block.text("compose_file"), ..InfrastructureConfig::default() })
+    InfrastructureConfig { compose_file: block.text("compose_file"), ..InfrastructureConfig::default() }
 }
 
 const SERVICE: [&str; 9] = ["path", "command", "depends_on", "env", "env_file", "port", "build", "start", "proxy"];
 
-pub(super) fn service(child: &Child<'_, '_>) -> Option<ServiceConfig> {
+pub(super) fn service(child: &Child<'_, '_>) -> ServiceConfig {
     let block = child.block(&SERVICE);
     let env = block.child("env").map(|_| block.named("env", true, Child::text));
-    Some(ServiceConfig {
+    ServiceConfig {
         path: block.text("path"),
         command: block.text("command"),
         depends_on: block.texts("depends_on"),
@@ -71,30 +71,30 @@ pub(super) fn service(child: &Child<'_, '_>) -> Option<ServiceConfig> {
         port: block.port("port"),
         build: block.text("build"),
         start: block.text("start"),
-        proxy: block.list("proxy", proxy_rule),
-    })
+        proxy: block.list("proxy", |child| Some(proxy_rule(child))),
+    }
 }
 
-fn proxy_rule(child: &Child<'_, '_>) -> Option<ProxyRule> {
+fn proxy_rule(child: &Child<'_, '_>) -> ProxyRule {
     let block = child.block(&["path", "target_path", "to"]);
-    let to_service = block.parsed("to", |to| Some(to.block(&["service"]).text("service")));
-    Some(ProxyRule {
+    let to_service = block.child("to").map(|to| to.block(&["service"]).text("service"));
+    ProxyRule {
         path: block.text("path"),
         target_path: block.text("target_path"),
         to_service: to_service.unwrap_or_default(),
-    })
+    }
 }
 
-pub(super) fn runner(child: &Child<'_, '_>) -> Option<RunnerConfig> {
+pub(super) fn runner(child: &Child<'_, '_>) -> RunnerConfig {
     let block = child.block(&["before", "build", "deploy", "after", "destroy", "compose"]);
-    Some(RunnerConfig {
+    RunnerConfig {
         before: hook(&block, "before"),
         build: hook(&block, "build"),
         deploy: hook(&block, "deploy"),
         after: hook(&block, "after"),
         destroy: hook(&block, "destroy"),
-        compose: block.parsed("compose", runner_compose),
-    })
+        compose: block.child("compose").map(|child| runner_compose(&child)),
+    }
 }
 
 /// A runner hook is its text, or a mapping that adds the caching rule.
@@ -110,16 +110,16 @@ fn hook(block: &Block<'_, '_>, key: &str) -> Hook {
     hook.unwrap_or_default()
 }
 
-fn runner_compose(child: &Child<'_, '_>) -> Option<RunnerComposeConfig> {
+fn runner_compose(child: &Child<'_, '_>) -> RunnerComposeConfig {
     let block = child.block(&["image", "autostart", "proxy"]);
-    Some(RunnerComposeConfig {
+    RunnerComposeConfig {
         image: block.text("image"),
         autostart: block.texts("autostart"),
-        proxy: block.parsed("proxy", compose_proxy),
-    })
+        proxy: block.child("proxy").map(|child| compose_proxy(&child)),
+    }
 }
 
-fn compose_proxy(child: &Child<'_, '_>) -> Option<ProxyConfig> {
+fn compose_proxy(child: &Child<'_, '_>) -> ProxyConfig {
     let block = child.block(&["enabled", "domain", "type"]);
-    Some(ProxyConfig { enabled: block.boolean("enabled"), domain: block.text("domain"), kind: block.text("type") })
+    ProxyConfig { enabled: block.boolean("enabled"), domain: block.text("domain"), kind: block.text("type") }
 }

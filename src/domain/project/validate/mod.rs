@@ -7,6 +7,7 @@ mod names;
 mod structure;
 mod templates;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 pub use advice::warnings;
@@ -20,6 +21,9 @@ use super::problem::Severity;
 
 /// Known names that an unknown one is compared with.
 const MOST_COMPARED: usize = 500;
+
+/// Unknown names whose nearest known one is looked for.
+const MOST_HINTS: usize = 50;
 
 /// One problem, not yet placed in a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,13 +66,9 @@ impl ValidationError {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// The nearest of the known names, else what names there are.
-    fn with_names<'n>(self, name: &str, known: impl Iterator<Item = &'n String>) -> Self {
-        let known: Vec<&str> = known.take(MOST_COMPARED).map(String::as_str).collect();
-        match nearest(name, known.iter().copied()) {
-            Some(meant) => self.with_help(format!("did you mean `{meant}`?")),
-            None => self,
-        }
+    /// The nearest of the known names, when one is alike.
+    fn with_names<'n>(self, name: &str, known: impl Iterator<Item = &'n String>, hints: &Hints) -> Self {
+        Self { help: hints.nearest(name, known), ..self }
     }
 
     fn needing(self, places: &[&str]) -> Self {
@@ -86,7 +86,23 @@ pub fn validate(config: &ProjectConfig) -> Vec<ValidationError> {
 /// where nobody knows which there are.
 #[must_use]
 pub fn validate_with_secrets(config: &ProjectConfig, secrets: Option<&BTreeSet<String>>) -> Vec<ValidationError> {
-    let mut problems = names::check(config);
-    problems.extend(templates::check(config, secrets));
+    let hints = Hints::default();
+    let mut problems = names::check(config, &hints);
+    problems.extend(templates::check(config, secrets, &hints));
     problems
+}
+
+/// Looks for what was meant, for so many names that a flood of mistakes costs no flood of comparisons.
+#[derive(Debug, Default)]
+struct Hints(Cell<usize>);
+
+impl Hints {
+    fn nearest<'n>(&self, name: &str, known: impl Iterator<Item = &'n String>) -> Option<String> {
+        let given = self.0.replace(self.0.get().saturating_add(1));
+        let known = known.take(MOST_COMPARED).map(String::as_str);
+        (given < MOST_HINTS)
+            .then(|| nearest(name, known))
+            .flatten()
+            .map(|meant| format!("did you mean `{meant}`?"))
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ValidationError, structure};
+use super::{Hints, ValidationError, structure};
 use crate::domain::project::graph::topological_sort;
 use crate::domain::project::places::{child, item};
 use crate::domain::project::{ProjectConfig, ServiceConfig};
@@ -16,7 +16,7 @@ const NAMESPACES: [&str; 4] =
     ["services", "infrastructure.services", "infrastructure.include", "provisioner.services"];
 
 /// Every problem of the configuration but those of its placeholders.
-pub(super) fn check(config: &ProjectConfig) -> Vec<ValidationError> {
+pub(super) fn check(config: &ProjectConfig, hints: &Hints) -> Vec<ValidationError> {
     let mut problems = structure::check(config);
     if !matches!(config.version, 0 | 1) {
         let message = format!("version {} is not supported", config.version);
@@ -24,15 +24,19 @@ pub(super) fn check(config: &ProjectConfig) -> Vec<ValidationError> {
         problems.push(error.with_help("write `version: 1`"));
     }
     for (name, service) in &config.services {
-        problems.extend(check_service(config, name, service));
+        problems.extend(check_service(config, (name, service), hints));
     }
     problems.extend(cycles(config));
     problems.extend(infrastructure(config));
-    problems.extend(references(config));
+    problems.extend(references(config, hints));
     problems
 }
 
-fn check_service(config: &ProjectConfig, name: &str, service: &ServiceConfig) -> Vec<ValidationError> {
+fn check_service(
+    config: &ProjectConfig,
+    (name, service): (&String, &ServiceConfig),
+    hints: &Hints,
+) -> Vec<ValidationError> {
     let mut problems = Vec::new();
     let place = child("services", name);
     let shown_name = shown(name);
@@ -51,7 +55,7 @@ fn check_service(config: &ProjectConfig, name: &str, service: &ServiceConfig) ->
                 format!("service `{shown_name}` depends on `{}`, which is nowhere defined", shown(dependency));
             let error = ValidationError::new("unknown_dependency", at, message).needing(&NAMESPACES);
             let provisioned = config.provisioner.services.keys();
-            problems.push(error.with_names(dependency, service_names(config).chain(provisioned)));
+            problems.push(error.with_names(dependency, service_names(config).chain(provisioned), hints));
         }
     }
     problems
@@ -124,7 +128,7 @@ fn quoted(names: &[&str]) -> String {
 }
 
 /// Names outside `depends_on` that must be services.
-fn references(config: &ProjectConfig) -> Vec<ValidationError> {
+fn references(config: &ProjectConfig, hints: &Hints) -> Vec<ValidationError> {
     let mut named: Vec<(String, &str)> = Vec::new();
     for (name, service) in &config.services {
         let place = child(&child("services", name), "proxy");
@@ -145,7 +149,7 @@ fn references(config: &ProjectConfig) -> Vec<ValidationError> {
         .map(|(place, name)| {
             let message = format!("`{place}` names `{}`, which is no service", shown(name));
             let error = ValidationError::new("unknown_service", place, message).needing(&NAMESPACES[..3]);
-            error.with_names(name, service_names(config))
+            error.with_names(name, service_names(config), hints)
         })
         .collect()
 }

@@ -2,20 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MOST_COMPARED, ValidationError};
+use super::{Hints, ValidationError};
 use crate::domain::project::ProjectConfig;
 use crate::domain::project::parse::block::nearest;
 use crate::domain::project::places::child;
 use crate::domain::yaml::tree::shown;
 
 /// Every placeholder that could not be rendered; `secrets` as in [`super::validate_with_secrets`].
-pub(super) fn check(config: &ProjectConfig, secrets: Option<&BTreeSet<String>>) -> Vec<ValidationError> {
+pub(super) fn check(
+    config: &ProjectConfig,
+    secrets: Option<&BTreeSet<String>>,
+    hints: &Hints,
+) -> Vec<ValidationError> {
+    let scope = Scope { config, secrets, hints };
     let mut problems = Vec::new();
     for (service, key, value) in values(config) {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for placeholder in placeholders(value) {
             let nth = seen.entry(placeholder).and_modify(|nth| *nth += 1).or_default();
-            if let Err(unfit) = check_one(config, secrets, placeholder) {
+            if let Err(unfit) = scope.check(placeholder) {
                 problems.push(unfit.told_of((service, key), placeholder, *nth));
             }
         }
@@ -44,18 +49,6 @@ struct Unfit {
 impl Unfit {
     fn new(kind: &'static str, reason: String) -> Self {
         Self { kind, reason, help: None, needs: Vec::new() }
-    }
-
-    /// One of a namespace's names that does not exist.
-    fn unknown<'n>(
-        kind: &'static str,
-        reason: String,
-        needs: &[&str],
-        (name, known): (&str, impl Iterator<Item = &'n String>),
-    ) -> Self {
-        let known: Vec<&str> = known.take(MOST_COMPARED).map(String::as_str).collect();
-        let help = nearest(name, known.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
-        Self { help, needs: needs.iter().map(|place| (*place).to_owned()).collect(), ..Self::new(kind, reason) }
     }
 
     fn told_of(self, (service, key): (&str, &str), placeholder: &str, nth: usize) -> ValidationError {
@@ -99,24 +92,6 @@ const NAMESPACES: [&str; 8] =
 
 type Checked = Result<(), Unfit>;
 
-fn check_one(config: &ProjectConfig, secrets: Option<&BTreeSet<String>>, placeholder: &str) -> Checked {
-    let inner = placeholder.trim();
-    if inner == LITERAL_BRACES {
-        return Ok(());
-    }
-    let parts: Vec<&str> = inner.split('.').collect();
-    match parts.as_slice() {
-        ["self", "port"] | ["env", "name"] | ["proxy", "domain"] => Ok(()),
-        ["store", key] if !key.is_empty() => Ok(()),
-        ["services", name, "port"] | ["proxy", "url", name] => known_service(config, name),
-        ["infrastructure", name, "port"] => known_infrastructure(config, name),
-        ["provisioner", service, output] => known_output(config, service, output),
-        ["secrets", rest @ ..] => known_secret(secrets, rest),
-        [namespace, ..] => Err(bad_form(namespace)),
-        [] => Err(bad_form("")),
-    }
-}
-
 fn bad_form(namespace: &str) -> Unfit {
     let form = match namespace {
         "self" => "{{self.port}}",
@@ -141,52 +116,91 @@ fn bad_form(namespace: &str) -> Unfit {
     Unfit { help: Some(format!("write `{form}`")), ..Unfit::new("template_bad_form", reason) }
 }
 
-fn known_service(config: &ProjectConfig, name: &str) -> Checked {
-    if config.services.contains_key(name) {
-        return Ok(());
-    }
-    let reason = format!("there is no service `{}`", shown(name));
-    Err(Unfit::unknown("template_unknown_service", reason, &["services"], (name, config.services.keys())))
+/// What placeholders may refer to.
+struct Scope<'a> {
+    config: &'a ProjectConfig,
+    secrets: Option<&'a BTreeSet<String>>,
+    hints: &'a Hints,
 }
 
-fn known_infrastructure(config: &ProjectConfig, name: &str) -> Checked {
-    if config.infrastructure.iter().any(|i| i.services.contains_key(name)) {
-        return Ok(());
-    }
-    let kind = "template_unknown_infrastructure";
-    let reason = format!("there is no infrastructure service `{}`", shown(name));
-    let known = config.infrastructure.iter().flat_map(|i| i.services.keys());
-    Err(Unfit::unknown(kind, reason, &["infrastructure.services", "infrastructure.include"], (name, known)))
-}
-
-fn known_output(config: &ProjectConfig, service: &str, output: &str) -> Checked {
-    let Some(known) = config.provisioner.services.get(service) else {
-        let kind = "template_unknown_provisioner_service";
-        let reason = format!("there is no provisioner service `{}`", shown(service));
-        let names = config.provisioner.services.keys();
-        return Err(Unfit::unknown(kind, reason, &["provisioner.services"], (service, names)));
-    };
-    if known.outputs.iter().any(|declared| declared == output) {
-        return Ok(());
-    }
-    let reason = format!("provisioner service `{}` declares no output `{}`", shown(service), shown(output));
-    let needs = child(&child("provisioner.services", service), "outputs");
-    Err(Unfit::unknown("template_unknown_output", reason, &[&needs], (output, known.outputs.iter())))
-}
-
-fn known_secret(secrets: Option<&BTreeSet<String>>, path: &[&str]) -> Checked {
-    match (secrets, path) {
-        (Some(secrets), _) if secrets.is_empty() => {
-            let reason = "unknown namespace `secrets`: the project has no secrets".to_owned();
-            Err(Unfit::new("template_unknown_namespace", reason))
+impl Scope<'_> {
+    fn check(&self, placeholder: &str) -> Checked {
+        let inner = placeholder.trim();
+        if inner == LITERAL_BRACES {
+            return Ok(());
         }
-        (None, [name]) if !name.is_empty() => Ok(()),
-        (Some(secrets), [name]) if secrets.contains(*name) => Ok(()),
-        (Some(secrets), [name]) => {
-            let reason = format!("the project has no secret `{}`", shown(name));
-            Err(Unfit::unknown("template_unknown_secret", reason, &[], (name, secrets.iter())))
+        let parts: Vec<&str> = inner.split('.').collect();
+        match parts.as_slice() {
+            ["self", "port"] | ["env", "name"] | ["proxy", "domain"] => Ok(()),
+            ["store", key] if !key.is_empty() => Ok(()),
+            ["services", name, "port"] | ["proxy", "url", name] => self.known_service(name),
+            ["infrastructure", name, "port"] => self.known_infrastructure(name),
+            ["provisioner", service, output] => self.known_output(service, output),
+            ["secrets", rest @ ..] => self.known_secret(rest),
+            [namespace, ..] => Err(bad_form(namespace)),
+            [] => Err(bad_form("")),
         }
-        _ => Err(bad_form("secrets")),
+    }
+
+    fn known_service(&self, name: &str) -> Checked {
+        if self.config.services.contains_key(name) {
+            return Ok(());
+        }
+        let reason = format!("there is no service `{}`", shown(name));
+        Err(self.unknown("template_unknown_service", reason, &["services"], (name, self.config.services.keys())))
+    }
+
+    fn known_infrastructure(&self, name: &str) -> Checked {
+        if self.config.infrastructure.iter().any(|i| i.services.contains_key(name)) {
+            return Ok(());
+        }
+        let kind = "template_unknown_infrastructure";
+        let reason = format!("there is no infrastructure service `{}`", shown(name));
+        let known = self.config.infrastructure.iter().flat_map(|i| i.services.keys());
+        Err(self.unknown(kind, reason, &["infrastructure.services", "infrastructure.include"], (name, known)))
+    }
+
+    fn known_output(&self, service: &str, output: &str) -> Checked {
+        let Some(known) = self.config.provisioner.services.get(service) else {
+            let kind = "template_unknown_provisioner_service";
+            let reason = format!("there is no provisioner service `{}`", shown(service));
+            let names = self.config.provisioner.services.keys();
+            return Err(self.unknown(kind, reason, &["provisioner.services"], (service, names)));
+        };
+        if known.outputs.iter().any(|declared| declared == output) {
+            return Ok(());
+        }
+        let reason = format!("provisioner service `{}` declares no output `{}`", shown(service), shown(output));
+        let needs = child(&child("provisioner.services", service), "outputs");
+        Err(self.unknown("template_unknown_output", reason, &[&needs], (output, known.outputs.iter())))
+    }
+
+    fn known_secret(&self, path: &[&str]) -> Checked {
+        match (self.secrets, path) {
+            (Some(secrets), _) if secrets.is_empty() => {
+                let reason = "unknown namespace `secrets`: the project has no secrets".to_owned();
+                Err(Unfit::new("template_unknown_namespace", reason))
+            }
+            (None, [name]) if !name.is_empty() => Ok(()),
+            (Some(secrets), [name]) if secrets.contains(*name) => Ok(()),
+            (Some(secrets), [name]) => {
+                let reason = format!("the project has no secret `{}`", shown(name));
+                Err(self.unknown("template_unknown_secret", reason, &[], (name, secrets.iter())))
+            }
+            _ => Err(bad_form("secrets")),
+        }
+    }
+
+    /// One of a namespace's names that does not exist.
+    fn unknown<'n>(
+        &self,
+        kind: &'static str,
+        reason: String,
+        needs: &[&str],
+        (name, known): (&str, impl Iterator<Item = &'n String>),
+    ) -> Unfit {
+        let help = self.hints.nearest(name, known);
+        Unfit { help, needs: needs.iter().map(|place| (*place).to_owned()).collect(), ..Unfit::new(kind, reason) }
     }
 }
 
@@ -194,6 +208,10 @@ fn known_secret(secrets: Option<&BTreeSet<String>>, path: &[&str]) -> Checked {
 mod tests {
     use super::*;
     use crate::domain::project::parse::parse_unchecked;
+
+    fn check_one(config: &ProjectConfig, secrets: Option<&BTreeSet<String>>, placeholder: &str) -> Checked {
+        Scope { config, secrets, hints: &Hints::default() }.check(placeholder)
+    }
 
     #[test]
     fn placeholders_are_found_as_the_renderer_finds_them() {
@@ -221,12 +239,12 @@ mod tests {
         let config = parse_unchecked(text, "previewctl.yaml").unwrap();
         let kinds = |secrets: &[&str]| -> Vec<&str> {
             let secrets = secrets.iter().map(|s| (*s).to_owned()).collect();
-            check(&config, Some(&secrets)).into_iter().map(|problem| problem.kind).collect()
+            check(&config, Some(&secrets), &Hints::default()).into_iter().map(|problem| problem.kind).collect()
         };
         assert!(kinds(&["KEY", "OTHER"]).is_empty());
         assert_eq!(kinds(&["KEY"]), ["template_unknown_secret"]);
         assert_eq!(kinds(&[]), ["template_unknown_namespace"; 2]);
-        assert!(check(&config, None).is_empty(), "nobody knows the names");
+        assert!(check(&config, None, &Hints::default()).is_empty(), "nobody knows the names");
         assert_eq!(check_one(&config, None, "secrets").unwrap_err().kind, "template_bad_form");
         let known = BTreeSet::from(["KEY".to_owned()]);
         assert_eq!(check_one(&config, Some(&known), "secrets.KEY.x").unwrap_err().kind, "template_bad_form");
