@@ -1,7 +1,5 @@
 //! The blocks of the file, each read into its type.
 
-#![expect(clippy::unnecessary_wraps, reason = "every reader of a value has one shape, whether it can fail or not")]
-
 use super::block::{Block, Child};
 use crate::domain::project::{
     ComputeHooks, Hook, InfrastructureConfig, ProvisionerConfig, ProvisionerServiceConfig, ProxyConfig, ProxyRule,
