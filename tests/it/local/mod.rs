@@ -4,7 +4,6 @@ mod access;
 mod adoption;
 mod application;
 pub(crate) mod bench;
-pub(crate) mod bench;
 mod compose;
 mod env_file;
 mod generated;
