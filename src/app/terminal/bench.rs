@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::project::LocalProject;
 use crate::app::folders::Folders;
-use crate::domain::environment::{Environment, Slug};
-use crate::domain::job::Claim;
+use crate::domain::environment::{Environment, EnvironmentId, Slug};
+use crate::domain::job::{Claim, JobId};
 use crate::domain::ports::{ClaimedJob, Clock, HookOutput, HookRunner, PortLeases, ProgressReporter};
 use crate::domain::project::ProjectConfig;
 use crate::domain::redact::Redactor;
@@ -37,7 +37,8 @@ pub(super) struct Tools {
 pub(super) struct Task<'a> {
     pub(super) project: &'a LocalProject,
     pub(super) config: ProjectConfig,
-    pub(super) claimed: &'a ClaimedJob,
+    /// `None`: nothing is held and nothing is stored.
+    pub(super) claimed: Option<&'a ClaimedJob>,
     pub(super) environment: &'a Environment,
     pub(super) progress: Arc<TerminalProgress>,
     pub(super) cancel: CancellationToken,
@@ -68,7 +69,8 @@ impl Tools {
         let options = RunnerOptions {
             root: self.folders.previews(),
             life: environment.life,
-            epoch: claimed.claim.epoch,
+            // Without a claim the later one takes over.
+            epoch: claimed.map_or_else(|| self.clock.now_ms(), |claimed| claimed.claim.epoch),
             run_as: None,
             commit: None,
         };
@@ -77,15 +79,17 @@ impl Tools {
         let hooks: Arc<dyn HookRunner> = Arc::new(runner.inheriting(project.variables.clone()));
         let source = Arc::new(Self::source(project, &config));
         let compute = LocalCompute::new(self.place(environment, &config), source, hooks.clone());
-        let journal: Arc<dyn ProgressReporter> =
-            Arc::new(JournalReporter::quiet(Arc::new(self.store.clone()), claimed.job.id));
-        let shown: Arc<dyn ProgressReporter> = progress;
+        let claim = claimed.map_or_else(|| no_claim(environment.id), |claimed| claimed.claim.clone());
+        let mut told: Vec<Arc<dyn ProgressReporter>> = vec![progress];
+        if let Some(claimed) = claimed {
+            told.push(Arc::new(JournalReporter::quiet(Arc::new(self.store.clone()), claimed.job.id)));
+        }
         Ok(Dependencies {
             probe: probe(&config)?,
             compute: Arc::new(compute),
-            networking: Arc::new(self.networking(&claimed.claim, environment)),
-            state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claimed.claim.clone()))),
-            progress: Arc::new(Fanout::new(vec![journal, shown])),
+            networking: Arc::new(self.networking(&claim, environment)),
+            state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claim))),
+            progress: Arc::new(Fanout::new(told)),
             hooks,
             clock: self.clock.clone(),
             cancel,
@@ -128,6 +132,12 @@ impl Tools {
         };
         LocalNetworking::new(leases, Arc::new(Reservations::default()), options)
     }
+}
+
+/// A claim that nobody holds: whatever is written under it is refused.
+pub(super) fn no_claim(environment: EnvironmentId) -> Claim {
+    let environment = Some(environment);
+    Claim { job: JobId(0), environment, epoch: 0, owner: String::new(), attempt: 0, claims: 0 }
 }
 
 /// The project's own name goes into names of compose projects, as in the Go tool; a second folder of that name goes by

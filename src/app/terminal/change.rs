@@ -3,16 +3,19 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
 
-use super::bench::Tools;
+use super::bench::{Task, Tools};
 use super::session::{After, Hold, Session};
 use crate::domain::change::Sha;
 use crate::domain::entry::EnvironmentEntry;
-use crate::domain::environment::Desired;
+use crate::domain::environment::{Desired, Environment, LifeId};
 use crate::domain::hook::sanitize_name;
+use crate::domain::manifest::Manifest;
 use crate::domain::ports::{CreateRequest, Environments};
 use crate::inbound::cli::arguments::{CoreAction, CoreArguments, CreateArguments, DeleteArguments, RunPhase};
 use crate::inbound::cli::{CliError, create, running};
+use crate::manager::Manager;
 
 impl Session {
     pub(super) async fn create(&self, arguments: &CreateArguments) -> anyhow::Result<()> {
@@ -147,9 +150,12 @@ impl Session {
     }
 
     pub(super) async fn runner(&self, phase: &RunPhase) -> anyhow::Result<()> {
-        let RunPhase::Runner { manifest, from, target, .. } = phase else { return Ok(()) };
+        let RunPhase::Runner { manifest, from, .. } = phase else { return Ok(()) };
         let manifest = self.project.at.join(manifest);
-        let name = self.named(None, target).await?;
+        let folder = manifest.parent().unwrap_or(Path::new("."));
+        let Ok(name) = self.environment_in(folder).await? else {
+            return self.run_alone(&manifest, folder, from.as_deref()).await;
+        };
         let hold = Hold {
             name: &name,
             command: "run runner".to_owned(),
@@ -160,6 +166,32 @@ impl Session {
         };
         self.hold(hold, async |held| Ok((held.manager.run(&manifest, from.as_deref()).await?, After::Nothing)))
             .await
+    }
+
+    /// Runs a manifest that was made elsewhere: nothing here knows of its environment, so nothing is held and stored.
+    async fn run_alone(&self, manifest: &Path, folder: &Path, from: Option<&str>) -> anyhow::Result<()> {
+        let text = std::fs::read(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+        let read = Manifest::from_bytes(&text)?;
+        let mode = self.mode.clone().unwrap_or(read.mode);
+        // The same for every run in this folder, so that what an earlier one left is found.
+        let digest = Sha256::digest(folder.to_string_lossy().as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        let life = LifeId(uuid::Builder::from_custom_bytes(id).into_uuid());
+        let environment = Environment { life, ..self.imagined(&read.env_name) };
+        let dependencies = self
+            .tools
+            .dependencies(Task {
+                project: &self.project,
+                config: self.project.config(&mode).await?,
+                claimed: None,
+                environment: &environment,
+                progress: self.progress.clone(),
+                cancel: self.cancel.clone(),
+                no_cache: true,
+            })
+            .await?;
+        Ok(Manager::new(dependencies).run(manifest, from).await.map_err(CliError::from)?)
     }
 
     pub(super) async fn core(&self, arguments: &CoreArguments) -> anyhow::Result<()> {

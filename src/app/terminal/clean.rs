@@ -40,7 +40,7 @@ pub(super) async fn run(settings: &Settings, world: &World, arguments: &CleanArg
     };
     for (life, folder) in lives(&folders)? {
         // Without docker nobody can tell whether the folder is still needed to remove containers.
-        if asked && !known.contains(&life) {
+        if asked && !known.contains(&life) && !is_of_manifest(life) {
             lost.entry(life).or_default().folder = Some(folder);
         }
     }
@@ -57,8 +57,13 @@ pub(super) async fn run(settings: &Settings, world: &World, arguments: &CleanArg
 }
 
 fn of_docker(found: BTreeMap<LifeId, Vec<String>>, known: &BTreeSet<LifeId>) -> BTreeMap<LifeId, Lost> {
-    let lost = found.into_iter().filter(|(life, _)| !known.contains(life));
+    let lost = found.into_iter().filter(|(life, _)| !known.contains(life) && !is_of_manifest(*life));
     lost.map(|(life, docker)| (life, Lost { docker, folder: None })).collect()
+}
+
+/// Whether it is of a manifest that was run by itself: nobody recorded that, so nobody can say that it is lost.
+fn is_of_manifest(life: LifeId) -> bool {
+    life.0.get_version_num() == 8
 }
 
 /// The folders beside environments, by life.

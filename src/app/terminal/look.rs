@@ -5,12 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::Tools;
+use super::bench::{Tools, no_claim};
 use super::session::Session;
 use crate::domain::change::ChangeNumber;
 use crate::domain::environment::{Cause, Desired, EnvName, Environment, EnvironmentId, LifeId};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::job::{Claim, JobId};
 use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, Silent};
 use crate::domain::redact::Redactor;
 use crate::manager::{Dependencies, Manager};
@@ -26,12 +25,6 @@ impl HookRunner for NoHooks {
         let message = format!("step {} may not run: this command only looks", command.step);
         Err(PortError::new(ErrorKind::Fenced, message))
     }
-}
-
-/// A claim that nobody holds.
-fn no_claim(environment: EnvironmentId) -> Claim {
-    let environment = Some(environment);
-    Claim { job: JobId(0), environment, epoch: 0, owner: String::new(), attempt: 0, claims: 0 }
 }
 
 impl Session {

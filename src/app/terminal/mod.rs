@@ -13,6 +13,7 @@ mod running;
 mod session;
 mod shell;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -188,13 +189,18 @@ impl Session {
 
     /// The environment whose folder the working directory is in.
     async fn here(&self) -> anyhow::Result<Result<String, CwdError>> {
+        self.environment_in(&self.project.at).await
+    }
+
+    /// The environment whose folder this is, or is above this one.
+    pub(super) async fn environment_in(&self, folder: &Path) -> anyhow::Result<Result<String, CwdError>> {
         let environments = self.tools.store.list(false).await?;
         let own = environments.into_iter().filter(|environment| environment.project.id == self.known.project.id);
         let entries: Vec<EnvironmentEntry> = own.filter_map(|environment| environment.entry).collect();
         let canonical = |path: &str| {
             std::fs::canonicalize(path).map_or_else(|_| path.to_owned(), |p| p.to_string_lossy().into_owned())
         };
-        let found = resolve_cwd(&self.project.at.to_string_lossy(), &entries, &canonical);
+        let found = resolve_cwd(&folder.to_string_lossy(), &entries, &canonical);
         Ok(found.map(|entry| entry.name.clone()))
     }
 }

@@ -142,7 +142,7 @@ impl Session {
         let task = Task {
             project: &self.project,
             config: config.clone(),
-            claimed: &claimed,
+            claimed: Some(&claimed),
             environment: &environment,
             progress: self.progress.clone(),
             cancel: stop,

@@ -160,3 +160,27 @@ fn completions_and_manual_pages() {
         assert!(me.project().join("pages").join(page).exists(), "{page}");
     }
 }
+
+/// What was provisioned on one machine runs on another from its manifest alone.
+#[test]
+fn a_manifest_runs_without_anything_stored() {
+    let me = Person::new();
+    let told = me.told(&["run", "provision", "a"]);
+    assert!(told.contains("a is provisioned in ~/state/previewbot/previews/shop/a"), "{told}");
+    assert!(me.told(&["list"]).contains("stopped"));
+    let there = me.home().join("there");
+    std::fs::rename(me.worktree("a"), &there).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = me.command(&[&["run", "runner"], arguments].concat());
+        let output = command.current_dir(&there).env("XDG_STATE_HOME", me.home().join("other")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = run(&[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("[OK] runner_before") && text.contains("[OK] runner_deploy"), "{text}");
+    assert!(std::fs::read_to_string(there.join("deployed")).unwrap().contains("DB=file://db"));
+    let (code, text) = run(&["--from", "runner_deploy"]);
+    assert!(code == Some(0) && !text.contains("generate_env"), "{text}");
+    std::fs::write(there.join(".previewctl.json"), "{").unwrap();
+    assert_eq!(run(&[]).0, Some(1));
+}

@@ -111,7 +111,7 @@ pub struct StatusArguments {
 pub struct VetArguments {
     /// Folder to look for previewctl.yaml from, upwards [default: the working directory]
     pub project: Option<PathBuf>,
-    /// Which overlay applies: previewctl.<MODE>.yaml
+    /// Which overlay applies: previewctl.MODE.yaml
     #[arg(long, short, default_value = "local")]
     pub mode: String,
     /// Print JSON

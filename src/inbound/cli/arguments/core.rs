@@ -168,7 +168,7 @@ pub struct CleanArguments {
 /// `import`
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// The Go tool's state file [default: ~/.cache/previewctl/<project>/state.json]
+    /// The Go tool's state file [default: ~/.cache/previewctl/PROJECT/state.json]
     pub file: Option<PathBuf>,
     /// Only say what would be taken over
     #[arg(long)]
@@ -180,7 +180,7 @@ pub struct ImportArguments {
 /// `export`
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    /// Where to write it; `-`: standard output [default: ~/.cache/previewctl/<project>/state.json]
+    /// Where to write it; `-`: standard output [default: ~/.cache/previewctl/PROJECT/state.json]
     pub file: Option<PathBuf>,
     /// Replace the environments of a file that is there
     #[arg(long)]
