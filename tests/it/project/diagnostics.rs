@@ -77,9 +77,9 @@ fn the_command_finds_the_project_upwards_and_says_by_its_exit_code_whether_it_pa
     assert!(text.starts_with("✓ previewctl.yaml: 1 service, 1 infrastructure service"), "{text}");
     let (code, text) = vet(&projects, &["--json", "overlay"]);
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((code, &report["errors"]), (Some(1), &serde_json::json!(5)));
+    assert_eq!((code, &report["errors"]), (Some(3), &serde_json::json!(5)));
     assert_eq!(vet(&projects, &["overlay", "--mode", "other"]).0, Some(0), "no overlay, no problem");
     assert_eq!(vet(&projects, &["warnings"]).0, Some(0));
-    assert_eq!(vet(&projects, &["warnings", "--strict"]).0, Some(1));
+    assert_eq!(vet(&projects, &["warnings", "--strict"]).0, Some(3));
     assert_eq!(vet(&projects, &["nowhere"]).0, Some(1));
 }
