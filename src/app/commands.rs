@@ -138,7 +138,7 @@ async fn vet(arguments: &VetArguments) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     match vet::run(&request, (&folder, &folder), options, &mut out).await? {
         vet::Verdict::Passed => Ok(out.flush()?),
-        vet::Verdict::Failed => anyhow::bail!("the configuration in {root} did not pass"),
+        vet::Verdict::Failed => Err(CliError::NotPassed(root.into_owned()).into()),
     }
 }
 
