@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use super::supervisor::allowed_variables;
+use super::supervisor::{allowed_variables, kill_group};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 
 /// Most that is kept of one output, in bytes; the rest is read and dropped, so that the program is not held up.
@@ -64,6 +64,25 @@ impl Output {
 /// Kills the group of a program that was not waited for to its end.
 struct Group(Option<Pid>);
 
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    /// Ends the group for good: whoever is told that the work is over may touch the same files at once.
+    async fn end(mut self) {
+        if let Some(pid) = self.0 {
+            kill_group(pid).await;
+            self.0 = None;
+        }
+    }
+
+    /// The program ended by itself.
+    fn let_go(mut self) {
+        self.0 = None;
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
@@ -81,23 +100,19 @@ impl Tool {
     pub(super) async fn run(self, cancel: &CancellationToken) -> PortResult<Output> {
         let name = self.program;
         let mut child = self.spawn().map_err(|error| not_run(name, error))?;
-        let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+        let group = Group::of(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let finished = async {
             let (stdout, stderr, status) = tokio::join!(collect(stdout), collect(stderr), child.wait());
             Ok::<_, io::Error>(Output { status: status?, stdout: stdout?, stderr: stderr? })
         };
-        let output = tokio::select! {
-            output = tokio::time::timeout(self.timeout, finished) => output,
-            () = cancel.cancelled() => {
-                return Err(PortError::new(ErrorKind::Cancelled, format!("`{name}` was cancelled")));
-            }
-        };
-        let output = output
-            .map_err(|_| too_slow(name, self.timeout))?
-            .map_err(|error| PortError::with_source(ErrorKind::Unavailable, format!("`{name}` failed"), error))?;
-        group.0 = None;
-        Ok(output)
+        let output = self.within_limits(finished, cancel).await;
+        if output.is_ok() {
+            group.let_go();
+        } else {
+            group.end().await;
+        }
+        output
     }
 
     /// Runs it and hands over each line of both outputs as it is printed, until it ends, `line` says that it has
@@ -112,7 +127,7 @@ impl Tool {
     ) -> PortResult<Option<String>> {
         let name = self.program;
         let mut child = self.spawn().map_err(|error| not_run(name, error))?;
-        let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+        let group = Group::of(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // `Err(None)`: enough; nothing more is waited for then.
         let handed = async { if lines(stdout, line).await.map_err(Some)? { Err(None) } else { Ok(()) } };
@@ -126,16 +141,26 @@ impl Tool {
             let status = child.wait().await?;
             Ok((!status.success()).then(|| String::from_utf8_lossy(&complaint).trim().to_owned()))
         };
-        tokio::select! {
-            ended = tokio::time::timeout(self.timeout, ended) => ended
-                .map_err(|_| too_slow(name, self.timeout))?
-                .map_err(|error| {
-                    PortError::with_source(ErrorKind::Unavailable, format!("`{name}` failed"), error)
-                }),
+        let ended = self.within_limits(ended, cancel).await;
+        group.end().await;
+        ended
+    }
+
+    async fn within_limits<T>(
+        &self,
+        work: impl Future<Output = io::Result<T>>,
+        cancel: &CancellationToken,
+    ) -> PortResult<T> {
+        let name = self.program;
+        let worked = tokio::select! {
+            worked = tokio::time::timeout(self.timeout, work) => worked,
             () = cancel.cancelled() => {
-                Err(PortError::new(ErrorKind::Cancelled, format!("`{name}` was cancelled")))
+                return Err(PortError::new(ErrorKind::Cancelled, format!("`{name}` was cancelled")));
             }
-        }
+        };
+        worked
+            .map_err(|_| too_slow(name, self.timeout))?
+            .map_err(|error| PortError::with_source(ErrorKind::Unavailable, format!("`{name}` failed"), error))
     }
 
     fn spawn(&self) -> io::Result<Child> {
@@ -189,5 +214,72 @@ async fn collect(output: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> 
                 kept.extend_from_slice(&buffer[..count.min(room)]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that the program below holds: what the kernel must take back keeps it alive for a while after its kill.
+    const HELD: usize = 256 * 1024 * 1024;
+
+    /// A shell that prints the number of its child, which holds much memory and goes on for ever.
+    fn heavy(folder: &std::path::Path) -> Tool {
+        let script =
+            format!("dd if=/dev/zero of=/dev/null bs={HELD} 2>/dev/null & echo $! >child; cat child; wait");
+        Tool {
+            program: "sh",
+            arguments: vec!["-c".to_owned(), script],
+            directory: Some(folder.to_owned()),
+            timeout: Duration::from_secs(60),
+            ..Tool::default()
+        }
+    }
+
+    fn read(pid: &str, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
+    }
+
+    fn is_heavy(pid: &str) -> bool {
+        let status = read(pid, "status");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        resident.is_some_and(|kilobytes| kilobytes.parse::<usize>().unwrap() * 1024 >= HELD / 2)
+    }
+
+    fn lives(pid: &str) -> bool {
+        read(pid, "stat").rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+
+    #[tokio::test]
+    async fn nothing_lives_on_after_enough_was_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = std::sync::Mutex::new(String::new());
+        let seen = |line: &str| {
+            while !is_heavy(line) {
+                std::thread::yield_now();
+            }
+            line.clone_into(&mut child.lock().unwrap());
+            false
+        };
+        let ended = heavy(folder.path()).stream(&CancellationToken::new(), &seen).await;
+        assert!(ended.unwrap().is_none());
+        assert!(!lives(&child.lock().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn nothing_lives_on_after_a_cancelled_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = || std::fs::read_to_string(folder.path().join("child")).unwrap_or_default().trim().to_owned();
+        let cancel = CancellationToken::new();
+        let stop = async {
+            while !is_heavy(&child()) {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+        };
+        let (ended, ()) = tokio::join!(heavy(folder.path()).run(&cancel), stop);
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+        assert!(!lives(&child()));
     }
 }

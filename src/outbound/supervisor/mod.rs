@@ -19,6 +19,8 @@ pub use environment::{TOOL_MARKER, allowed_variables, end_marked_processes, end_
 pub use kept::{KeptRun, kept_runs};
 pub use owner::UserIds;
 pub(crate) use owner::own_tree;
+pub(super) use process::kill_group;
+pub use process::{boot_id, start_of};
 pub use runner::{LocalHookRunner, RunnerOptions};
 
 use std::path::{Path, PathBuf};

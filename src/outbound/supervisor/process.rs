@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::time::{Instant, sleep};
 
 /// How long a process may take to end by itself after `SIGTERM`.
@@ -40,8 +40,15 @@ pub(super) fn find(pid: i32) -> Option<Process> {
     parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// This boot's id; empty when the kernel does not tell.
-pub(super) fn boot_id() -> String {
+/// When the living process with this number began, in clock ticks since boot.
+#[must_use]
+pub fn start_of(pid: i32) -> Option<u64> {
+    find(pid).map(|process| process.start)
+}
+
+/// The kernel's id of this boot; empty when it does not tell.
+#[must_use]
+pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
@@ -61,6 +68,26 @@ impl Marker {
     }
 }
 
+/// The living processes, this one left out.
+fn others() -> impl Iterator<Item = Process> {
+    let own = std::process::id();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(move |pid| u32::try_from(*pid) != Ok(own)).filter_map(find)
+}
+
+/// Kills a process group and waits until none of it lives: a signal that was only sent has ended nothing yet. Gives up
+/// on what cannot be killed.
+pub(crate) async fn kill_group(group: Pid) {
+    let asked = Instant::now();
+    // Already gone is fine.
+    let _ = kill_process_group(group, Signal::KILL);
+    let number = group.as_raw_nonzero().get();
+    while others().any(|process| process.group == number) && asked.elapsed() < VANISH {
+        sleep(LOOK).await;
+    }
+}
+
 /// Which processes are meant: members of a group and bearers of a marker.
 #[derive(Debug, Clone)]
 pub(super) struct Selection {
@@ -77,10 +104,7 @@ impl Selection {
 
     /// The living processes that are meant; never this process itself.
     pub(super) fn find(&self) -> BTreeSet<Process> {
-        let own = std::process::id();
-        let Ok(entries) = fs::read_dir("/proc") else { return BTreeSet::new() };
-        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| u32::try_from(*pid) != Ok(own)).filter_map(find).filter(|p| self.holds(p)).collect()
+        others().filter(|process| self.holds(process)).collect()
     }
 
     /// Ends all of them: `SIGTERM`, then `SIGKILL` after half a second; returns those that are still there after two.
