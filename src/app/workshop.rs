@@ -23,7 +23,7 @@ use crate::outbound::probe::HttpProbe;
 use crate::outbound::progress::JournalReporter;
 use crate::outbound::reservations::Reservations;
 use crate::outbound::store::{SqliteLeases, SqliteState, Store};
-use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, own_tree};
+use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, own_tree};
 use crate::settings::{Placed, Settings};
 use crate::worker::converge::LOCAL_HOST;
 use crate::worker::workshop::{Bench, Workshop};
@@ -209,7 +209,7 @@ pub(super) fn machine_name() -> String {
 
 /// The kernel's id of this boot.
 pub(super) fn this_boot() -> Option<String> {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+    Some(boot_id()).filter(|id| !id.is_empty())
 }
 
 /// Files of a checkout, for validation. What lies outside of it is not looked at.

@@ -1,9 +1,12 @@
 //! Who holds an environment: a process, so that the next command can tell whether it still lives.
 
+use crate::outbound::supervisor::{boot_id, start_of};
+
 /// `process <id> <start> <boot>` of this process.
 pub(super) fn this_process() -> String {
     let pid = std::process::id();
-    format!("process {pid} {} {}", start_of(pid).unwrap_or_default(), boot())
+    let start = i32::try_from(pid).ok().and_then(start_of).unwrap_or_default();
+    format!("process {pid} {start} {}", boot_id())
 }
 
 /// Whether the process behind an owner is known to have ended. Whoever is no process of this machine's present boot
@@ -11,23 +14,9 @@ pub(super) fn this_process() -> String {
 pub(super) fn is_gone(owner: &str) -> bool {
     let owner = owner.split('#').next().unwrap_or_default();
     let words: Vec<&str> = owner.split(' ').collect();
-    let ["process", pid, start, boot_id] = words[..] else { return false };
+    let ["process", pid, start, boot] = words[..] else { return false };
     let Ok(pid) = pid.parse() else { return false };
-    boot_id != boot() || start_of(pid).is_none_or(|found| found.to_string() != start)
-}
-
-fn boot() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
-}
-
-/// When a living process began, in clock ticks since boot.
-fn start_of(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold anything: fields are counted behind it.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ended = matches!(*fields.first()?, "Z" | "X" | "x");
-    if ended { None } else { fields.get(19)?.parse().ok() }
+    boot != boot_id() || start_of(pid).is_none_or(|found| found.to_string() != start)
 }
 
 #[cfg(test)]
