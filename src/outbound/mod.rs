@@ -11,6 +11,7 @@ pub mod probe;
 pub mod progress;
 pub mod project_folder;
 pub mod reservations;
+pub mod ssh;
 pub mod store;
 pub mod supervisor;
 mod tool;

@@ -12,24 +12,34 @@ use rustix::io::Errno;
 use crate::outbound::supervisor::UserIds;
 
 /// Largest file that is read, in bytes.
-const READ_LIMIT: u64 = 16 * 1024 * 1024;
+pub(in crate::outbound) const READ_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// A path beneath a folder as parent folders and a name; an absolute one is taken beneath the folder too.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Inner<'a> {
+pub(in crate::outbound) struct Inner<'a> {
     parents: Vec<&'a str>,
     name: &'a str,
 }
 
 impl<'a> Inner<'a> {
     /// `None` for a path that leaves the folder or names the folder itself.
-    pub(super) fn parse(path: &'a str) -> Option<Self> {
+    pub(in crate::outbound) fn parse(path: &'a str) -> Option<Self> {
         let mut parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         if path.contains('\0') || path.ends_with('/') || parts.contains(&"..") {
             return None;
         }
         let name = parts.pop()?;
         Some(Self { parents: parts, name })
+    }
+
+    /// The folder that the file lies in, from the root; empty for the root itself.
+    pub(in crate::outbound) fn parent(&self) -> String {
+        self.parents.join("/")
+    }
+
+    /// The file's name.
+    pub(in crate::outbound) fn name(&self) -> &str {
+        self.name
     }
 }
 

@@ -73,16 +73,7 @@ impl ComputeAccess for LocalAccess {
     }
 
     async fn exec(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome> {
-        let relative = command.directory.trim_start_matches('/');
-        if relative.split('/').any(|part| part == "..") {
-            let message = format!("folder `{}` leaves {}", command.directory, self.shown);
-            return Err(PortError::new(ErrorKind::Invalid, message));
-        }
-        // No trailing `/.`: the shell would show it in `pwd`.
-        let inner: Vec<&str> = relative.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let directory = self.root.join(inner.join("/"));
-        let directory =
-            if inner.is_empty() { self.shown.clone() } else { directory.to_string_lossy().into_owned() };
+        let directory = super::directory_beneath(&self.shown, &command.directory)?;
         self.runner.run(&HookCommand { directory, ..command.clone() }, cancel).await
     }
 

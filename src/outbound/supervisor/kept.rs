@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::life_folder;
-use super::record::Run;
+use super::run::Run;
 use crate::domain::environment::LifeId;
 
 /// How much is read at once, in bytes.

@@ -14,15 +14,19 @@ mod output;
 mod owner;
 mod process;
 mod record;
+mod run;
 mod runner;
 
 pub use environment::{TOOL_MARKER, allowed_variables, end_marked_processes, end_orphaned_tools};
 pub use kept::{KeptRun, kept_runs};
 pub use lines::{Lines, Veil};
+pub(super) use output::{KEPT, RUNNING_LIMIT, last_lines, without_half_a_line};
 pub use owner::UserIds;
 pub(crate) use owner::own_tree;
 pub(super) use process::kill_group;
 pub use process::{boot_id, start_of};
+pub(super) use record::{Record, folder_name};
+pub(super) use runner::SUPERVISOR;
 pub use runner::{LocalHookRunner, RunnerOptions};
 
 use std::path::{Path, PathBuf};

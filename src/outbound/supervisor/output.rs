@@ -8,9 +8,9 @@ use std::path::Path;
 use crate::domain::redact::Redactor;
 
 /// How much both outputs together may hold while a hook runs, in bytes.
-pub(super) const RUNNING_LIMIT: u64 = 64 * 1024 * 1024;
+pub(in crate::outbound) const RUNNING_LIMIT: u64 = 64 * 1024 * 1024;
 /// How much of standard output is returned, and how long a file may be that is kept, in bytes.
-const KEPT: u64 = 1024 * 1024;
+pub(in crate::outbound) const KEPT: u64 = 1024 * 1024;
 /// How much of a shortened output is read to mask secrets, in bytes; what a daemon added since is cut off there.
 const LARGEST_REDACTED: u64 = RUNNING_LIMIT;
 /// How many of the last lines are shown to people.
@@ -32,16 +32,19 @@ fn end_of(path: &Path, limit: u64) -> io::Result<(String, bool)> {
     let length = file.metadata()?.len();
     let cut = length > limit;
     if cut {
-        // One byte more tells whether the cut is between two lines.
         file.seek(SeekFrom::Start(length - limit - 1))?;
     }
     let mut bytes = Vec::new();
     file.take(limit + u64::from(cut)).read_to_end(&mut bytes)?;
-    if cut {
-        let first = bytes.iter().position(|byte| *byte == b'\n').map_or(1, |at| at + 1);
-        bytes.drain(..first);
-    }
-    Ok((String::from_utf8_lossy(&bytes).into_owned(), cut))
+    Ok(without_half_a_line(&bytes, usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+/// The end of a text of which at most one byte more than `limit` was read, and whether its head was left out. That one
+/// byte tells whether the cut is between two lines; half a first line is left out too.
+pub(in crate::outbound) fn without_half_a_line(bytes: &[u8], limit: usize) -> (String, bool) {
+    let cut = bytes.len() > limit;
+    let first = if cut { bytes.iter().position(|byte| *byte == b'\n').map_or(1, |at| at + 1) } else { 0 };
+    (String::from_utf8_lossy(&bytes[first..]).into_owned(), cut)
 }
 
 /// Refuses links: the account that hooks run as may have put one there.
@@ -56,13 +59,15 @@ pub(super) fn standard_output(run: &Path) -> io::Result<(String, bool)> {
 
 /// The last lines of both outputs. Errors come last and get two thirds of the room when both have much to say.
 pub(super) fn tail(run: &Path) -> io::Result<Vec<String>> {
-    let lines = |name: &str| {
-        let (text, _) = end_of(&run.join(name), TAIL_BYTES)?;
-        Ok::<_, io::Error>(
-            text.lines().map(|line| line.chars().take(LINE_LIMIT).collect()).collect::<Vec<String>>(),
-        )
-    };
-    Ok(last_of(&lines("stdout")?, &lines("stderr")?))
+    let text = |name: &str| Ok::<_, io::Error>(end_of(&run.join(name), TAIL_BYTES)?.0);
+    Ok(last_lines(&text("stdout")?, &text("stderr")?))
+}
+
+/// The same of texts.
+pub(in crate::outbound) fn last_lines(output: &str, errors: &str) -> Vec<String> {
+    let lines =
+        |text: &str| -> Vec<String> { text.lines().map(|line| line.chars().take(LINE_LIMIT).collect()).collect() };
+    last_of(&lines(output), &lines(errors))
 }
 
 fn last_of(output: &[String], errors: &[String]) -> Vec<String> {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::fence::{Fence, Held};
 use super::follow::Follower;
 use super::owner::{UserIds, make_folder};
-use super::record::Run;
+use super::run::Run;
 use super::{environment, life_folder, output};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -24,7 +24,8 @@ use crate::domain::ports::{HookCommand, HookOutcome, HookOutput, HookRunner, Sys
 use crate::domain::redact::Redactor;
 use crate::outbound::clock::OsRandom;
 
-const SUPERVISOR: &str = include_str!("supervisor.sh");
+/// What starts a hook and records how it ended, on whatever machine.
+pub(in crate::outbound) const SUPERVISOR: &str = include_str!("supervisor.sh");
 /// How often an adopted run is looked at: it is nobody's child, so nothing tells of its end.
 const ADOPTED_LOOK: Duration = Duration::from_millis(50);
 /// How often the size of a run's output is looked at.

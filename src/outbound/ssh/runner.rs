@@ -1,0 +1,316 @@
+//! Runs hooks on a host under the same supervisor as on the bot's own machine: they go on when the connection is lost,
+//! and are found again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::host::SshHost;
+use super::quote;
+use super::request::Request;
+use super::sight::Sight;
+use crate::domain::environment::LifeId;
+use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, SystemRandom as _};
+use crate::domain::redact::Redactor;
+use crate::outbound::clock::OsRandom;
+use crate::outbound::supervisor::{KEPT, RUNNING_LIMIT, Record, SUPERVISOR, folder_name};
+
+const TAKE_OVER: &str = concat!(include_str!("scripts/runs.sh"), include_str!("scripts/take_over.sh"));
+const BEGIN: &str =
+    concat!(include_str!("scripts/runs.sh"), include_str!("scripts/begin.sh"), include_str!("scripts/look.sh"),);
+const LOOK: &str = concat!(
+    include_str!("scripts/runs.sh"),
+    include_str!("scripts/look_again.sh"),
+    include_str!("scripts/look.sh"),
+);
+const END: &str = concat!(include_str!("scripts/runs.sh"), include_str!("scripts/end_runs.sh"));
+const COLLECT: &str = include_str!("scripts/collect.sh");
+
+/// How long the host itself waits for a hook's end at one look, in seconds; between looks others get their turn.
+const LOOK_SECONDS: u64 = 2;
+/// How long a host may be away while a hook runs on it, before the job is given back.
+const AWAY: Duration = Duration::from_secs(60);
+
+/// For whom hooks are run on a host.
+#[derive(Debug, Clone)]
+pub struct SshRunnerOptions {
+    /// Folder above all environments of the host, absolute.
+    pub root: String,
+    /// The life that the hooks belong to.
+    pub life: LifeId,
+    /// The claim's epoch.
+    pub epoch: i64,
+    /// The commit that is to be deployed: runs that were started for it may be adopted. `None`: nothing is adopted.
+    pub commit: Option<String>,
+}
+
+impl SshRunnerOptions {
+    /// What is known of the life on the host: `<root>/.previewbot/<life>`.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{}/.previewbot/{}", self.root.trim_end_matches('/'), self.life)
+    }
+}
+
+/// Runs the hooks of one environment's life on a host, as long as no newer epoch takes it over.
+pub struct SshRunner {
+    host: Arc<SshHost>,
+    options: SshRunnerOptions,
+    folder: String,
+    /// Runs of former epochs whose results nobody collected.
+    inherited: Mutex<Vec<Found>>,
+    redactor: Redactor,
+}
+
+/// A run that was there before.
+#[derive(Debug, Clone)]
+struct Found {
+    name: String,
+    record: Record,
+    has_ended: bool,
+    is_supervised: bool,
+}
+
+impl Found {
+    /// Reads a line of `take_over.sh`; one that no run of ours can have written is left out.
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(4, ' ');
+        let (name, exit, supervised, record) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let record: Record = serde_json::from_str(record).ok()?;
+        // The folder's name is what later requests are made with.
+        (folder_name(record.step()) == name).then(|| Self {
+            name: name.to_owned(),
+            record,
+            has_ended: exit != "-",
+            is_supervised: supervised == "1",
+        })
+    }
+}
+
+impl SshRunner {
+    /// Takes the life over: whoever had a lower epoch changes nothing any more. Runs that were started for another
+    /// commit are ended; those for this one stay until their step is asked for, or until [`HookRunner::settle`].
+    ///
+    /// # Errors
+    /// `Fenced` when a newer epoch has it, `Unavailable` when the host is away or a run cannot be ended.
+    pub async fn take_over(host: Arc<SshHost>, options: SshRunnerOptions, redactor: Redactor) -> PortResult<Self> {
+        let folder = options.folder();
+        let arguments = [options.root.clone(), folder.clone(), options.epoch.to_string()];
+        let answer = host.expect("cannot take the environment over", &Request::new(TAKE_OVER, arguments)).await?;
+        let found = answer.text().lines().filter_map(Found::parse).collect();
+        let commit = options.commit.clone();
+        let runner = Self { host, options, folder, inherited: Mutex::new(found), redactor };
+        let may_stay = |run: &Found| run.has_ended || run.record.is_for(commit.as_deref());
+        runner.end_unless(&mut *runner.inherited.lock().await, may_stay).await?;
+        Ok(runner)
+    }
+
+    /// The life's folder on the host.
+    pub(super) fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// The claim's epoch.
+    pub(super) fn epoch(&self) -> i64 {
+        self.options.epoch
+    }
+
+    /// The host that it runs on.
+    pub(super) fn host(&self) -> &Arc<SshHost> {
+        &self.host
+    }
+
+    /// The commit that is deployed.
+    pub(super) fn commit(&self) -> Option<&str> {
+        self.options.commit.as_deref()
+    }
+
+    /// Ends the runs that may not stay.
+    async fn end_unless(&self, runs: &mut Vec<Found>, may_stay: impl Fn(&Found) -> bool) -> PortResult<()> {
+        let ending: Vec<String> =
+            runs.iter().filter(|run| !may_stay(run) && !run.has_ended).map(|run| run.name.clone()).collect();
+        if !ending.is_empty() {
+            tracing::info!(?ending, "ending runs of a former epoch");
+            self.end(&ending).await?;
+        }
+        runs.retain(may_stay);
+        Ok(())
+    }
+
+    async fn end(&self, names: &[String]) -> PortResult<()> {
+        let arguments = [&[self.folder.clone(), self.options.epoch.to_string()][..], names].concat();
+        let answer = self.host.expect("cannot end what runs", &Request::new(END, arguments)).await?;
+        let left: Vec<String> = answer.text().split_whitespace().map(str::to_owned).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let message = format!("host {}: processes {} cannot be ended", self.host.options().name, left.join(", "));
+        Err(PortError::new(ErrorKind::Unavailable, message))
+    }
+
+    /// Adopts the run that is asked for where there is one.
+    async fn adopt(&self, command: &HookCommand) -> PortResult<Option<Found>> {
+        let mut inherited = self.inherited.lock().await;
+        let adoptable = |run: &Found| run.record.is_of(command) && (run.has_ended || run.is_supervised);
+        let adopted = inherited.iter().position(adoptable).map(|at| inherited.swap_remove(at));
+        let may_stay = |run: &Found| run.record.step() != command.step && (run.has_ended || run.is_supervised);
+        self.end_unless(&mut inherited, may_stay).await?;
+        Ok(adopted)
+    }
+
+    fn beginning(&self, command: &HookCommand, record: &Record) -> PortResult<Request> {
+        let text = serde_json::to_string(record)
+            .map_err(|error| PortError::with_source(ErrorKind::Invalid, "the run cannot be recorded", error))?;
+        let own = [("HOME", format!("{}/home", self.folder)), ("TMPDIR", format!("{}/tmp", self.folder))];
+        let variables = command.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables = quote::exports(variables.chain(own.iter().map(|(name, value)| (*name, value.as_str()))))?;
+        let arguments = [
+            self.folder.clone(),
+            self.options.epoch.to_string(),
+            folder_name(&command.step),
+            record.run().to_string(),
+            command.directory.clone(),
+            self.options.life.to_string(),
+            text.len().to_string(),
+            command.script.len().to_string(),
+            SUPERVISOR.to_owned(),
+            LOOK_SECONDS.to_string(),
+            RUNNING_LIMIT.to_string(),
+        ];
+        Ok(Request::new(BEGIN, arguments).data([text, command.script.clone(), variables].concat().into_bytes()))
+    }
+
+    fn looking(&self, name: &str, record: &Record) -> Request {
+        let arguments = [
+            self.folder.clone(),
+            name.to_owned(),
+            record.run().to_string(),
+            LOOK_SECONDS.to_string(),
+            RUNNING_LIMIT.to_string(),
+        ];
+        Request::new(LOOK, arguments)
+    }
+
+    /// Looks until the run has ended or must be stopped. A host that is away for a while does not end it.
+    async fn wait(&self, first: Request, watched: &Watched<'_>, cancel: &CancellationToken) -> PortResult<Sight> {
+        let Watched { command, deadline, .. } = *watched;
+        let killing = if command.killable { cancel.clone() } else { CancellationToken::new() };
+        let uncancelled = CancellationToken::new();
+        let mut request = first;
+        let mut away_since = None;
+        loop {
+            let looked = tokio::select! {
+                looked = timeout_at(deadline, self.host.ask(&request, &uncancelled)) => looked,
+                () = killing.cancelled() => return Ok(Sight::Cancelled),
+            };
+            let Ok(looked) = looked else { return Ok(Sight::TooSlow) };
+            let what = format!("step {}", command.step);
+            match looked.and_then(|answer| answer.good(&what).map_err(|error| self.host.named(error))) {
+                Ok(answer) => match Sight::parse(&answer.stdout) {
+                    Sight::Running => away_since = None,
+                    seen => return Ok(seen),
+                },
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    if away_since.get_or_insert_with(Instant::now).elapsed() > AWAY {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => return Err(error),
+            }
+            // A first request that never arrived is made again as it is.
+            if away_since.is_none() {
+                request = self.looking(watched.name, watched.record);
+            }
+        }
+    }
+
+    async fn collect(&self, name: &str, masked: Option<(String, String)>) -> PortResult<()> {
+        let size = |text: Option<&String>| text.map_or("-".to_owned(), |text| text.len().to_string());
+        let arguments = [
+            self.folder.clone(),
+            self.options.epoch.to_string(),
+            name.to_owned(),
+            KEPT.to_string(),
+            size(masked.as_ref().map(|(out, _)| out)),
+            size(masked.as_ref().map(|(_, errors)| errors)),
+        ];
+        let data = masked.map(|(out, errors)| (out + &errors).into_bytes()).unwrap_or_default();
+        let request = Request::new(COLLECT, arguments).data(data);
+        self.host.expect("cannot put the run's outputs away", &request).await.map(drop)
+    }
+
+    /// What a run that was waited for led to.
+    async fn conclude(&self, seen: Sight, watched: &Watched<'_>) -> PortResult<HookOutcome> {
+        let Watched { command, name, .. } = *watched;
+        let step = &command.step;
+        let why = match seen {
+            Sight::Ended { exit, outputs } => {
+                let masked = outputs.masked(&self.redactor);
+                self.collect(name, masked).await?;
+                return Ok(outputs.outcome(exit));
+            }
+            Sight::Cancelled => PortError::new(ErrorKind::Cancelled, format!("step {step} was cancelled")),
+            Sight::TooSlow => {
+                let message = format!("step {step} took longer than {:?} and was killed", command.timeout);
+                PortError::new(ErrorKind::TimedOut, message)
+            }
+            Sight::TooLarge => {
+                let message =
+                    format!("step {step} printed more than 64 MiB and was killed: let it write to a file");
+                PortError::new(ErrorKind::Invalid, message)
+            }
+            Sight::Gone | Sight::Running => {
+                let message = format!("step {step}: its supervisor was killed from outside");
+                PortError::new(ErrorKind::Unavailable, message)
+            }
+        };
+        self.end(&[name.to_owned()]).await?;
+        self.collect(name, None).await?;
+        Err(why)
+    }
+}
+
+/// A run that is waited for.
+#[derive(Clone, Copy)]
+struct Watched<'a> {
+    command: &'a HookCommand,
+    name: &'a str,
+    record: &'a Record,
+    deadline: Instant,
+}
+
+#[async_trait]
+impl HookRunner for SshRunner {
+    /// The time of an adopted run begins anew. A step that is not killable ends first when it is cancelled and
+    /// returns its outcome.
+    async fn run(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome> {
+        if cancel.is_cancelled() {
+            return Err(PortError::new(ErrorKind::Cancelled, format!("step {} was cancelled", command.step)));
+        }
+        let name = folder_name(&command.step);
+        let deadline = Instant::now() + command.timeout;
+        if let Some(run) = self.adopt(command).await? {
+            let watched = Watched { command, name: &name, record: &run.record, deadline };
+            tracing::info!(step = %command.step, "adopting the run of a former epoch");
+            match self.wait(self.looking(&name, &run.record), &watched, cancel).await? {
+                // It ended between the look at it and now, and nobody saw how.
+                Sight::Gone => self.end(std::slice::from_ref(&name)).await?,
+                seen => return self.conclude(seen, &watched).await,
+            }
+        }
+        let record = Record::of(command, OsRandom.uuid()).for_commit(self.commit());
+        let watched = Watched { command, name: &name, record: &record, deadline };
+        let seen = self.wait(self.beginning(command, &record)?, &watched, cancel).await?;
+        self.conclude(seen, &watched).await
+    }
+
+    async fn settle(&self) -> PortResult<()> {
+        self.end_unless(&mut *self.inherited.lock().await, |run| run.has_ended).await
+    }
+}

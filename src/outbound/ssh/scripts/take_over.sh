@@ -1,0 +1,26 @@
+# take_over ROOT FOLDER EPOCH: from now on only this epoch, or a newer one, changes anything of the environment. Prints a
+# line for every run whose result nobody collected: folder, exit code or `-`, whether it is supervised, its record.
+root=$1 folder=$2 epoch=$3
+case $root in /*) ;; *) fail "$REFUSED" "the root $root is not absolute" ;; esac
+mkdir -p -- "$root" 2>/dev/null && [ -w "$root" ] ||
+  fail "$REFUSED" "the account $(id -un) cannot write to $root: make the folder and give it to that account"
+mkdir -p -- "$folder/runs" "$folder/home" "$folder/tmp" || fail "$BROKEN" "cannot make $folder: is the disk full?"
+lock "$folder"
+read -r stored 2>/dev/null <"$folder/epoch" || stored=
+case $stored in
+  "$epoch") ;;
+  *)
+    [ -z "$stored" ] || [ "$stored" -lt "$epoch" ] ||
+      fail "$FENCED" "epoch $epoch no longer holds this environment: epoch $stored holds it"
+    printf '%s\n' "$epoch" >"$folder/epoch.new" && { sync -d "$folder/epoch.new" 2>/dev/null || :; } &&
+      mv -f "$folder/epoch.new" "$folder/epoch" || fail "$BROKEN" "cannot write $folder/epoch: is the disk full?"
+    ;;
+esac
+for record in "$folder"/runs/*/record; do
+  run=${record%/record}
+  [ -e "$record" ] && [ ! -e "$run/collected" ] || continue
+  read -r code 2>/dev/null <"$run/state/exit" || code=-
+  if supervised "$run"; then alive=1; else alive=0; fi
+  printf '%s %s %s ' "${run##*/}" "$code" "$alive"
+  head -n 1 "$record"
+done
