@@ -17,10 +17,9 @@ need_packages docker.io iptables ca-certificates
 take_plugin_from_newer_release() {
   local suite=trixie mirror folder
   need_packages debian-archive-keyring
-  mirror=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "main" { print $2; exit }')
-  [ -n "$mirror" ] || die "no Debian mirror in the apt sources"
+  mirror=$(debian_mirror)
   if ! apt-get indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -qx "$suite"; then
-    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "${mirror%/}" "$suite" \
+    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" \
       >"/etc/apt/sources.list.d/$suite.list"
   fi
   printf 'Package: *\nPin: release n=%s\nPin-Priority: 50\n' "$suite" >"/etc/apt/preferences.d/$suite"

@@ -27,3 +27,27 @@ need_commands() {
   done
   [ ${#missing[@]} -eq 0 ] || need_packages "${missing[@]}"
 }
+
+# need_programs PACKAGE...: the same for servers that tests start by themselves: none is to begin on this machine.
+need_programs() {
+  local policy=/usr/sbin/policy-rc.d ours= status=0
+  if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    ours=yes
+  fi
+  need_packages "$@" || status=$?
+  [ -z "$ours" ] || rm -f "$policy"
+  return "$status"
+}
+
+host_suite() { (. /etc/os-release && echo "${VERSION_CODENAME:?no Debian release}"); }
+
+# Where this machine gets its own release from.
+debian_mirror() {
+  local mirror
+  mirror=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v suite="$(host_suite)" '$1 == suite && $2 == "main" { print $3; exit }')
+  [ -n "$mirror" ] || die "no Debian mirror in the apt sources"
+  echo "${mirror%/}"
+}

@@ -6,19 +6,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/packages.sh
 . "$here/packages.sh"
 
-# The program alone: tests run it by themselves, and no web server is to begin on this machine.
-need_nginx() {
-  command -v nginx >/dev/null && return 0
-  local policy=/usr/sbin/policy-rc.d ours=
-  if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    ours=yes
-  fi
-  need_packages nginx-light || log "no nginx: its tests are skipped"
-  [ -z "$ours" ] || rm -f "$policy"
-}
-
 for part in "$@"; do
   case $part in
     build)
@@ -26,8 +13,9 @@ for part in "$@"; do
       command -v cargo >/dev/null || die "no Rust toolchain: install one from your distribution or with rustup"
       ;;
     test)
-      need_commands git:git ssh-keygen:openssh-client flock:util-linux
-      need_nginx
+      need_commands git:git ssh:openssh-client flock:util-linux
+      command -v nginx >/dev/null || need_programs nginx-light || log "no nginx: its tests are skipped"
+      [ -x /usr/sbin/sshd ] || need_programs openssh-server
       "$here/docker.sh"
       "$here/test-image.sh"
       if [ -n "${CONTRACT_DIR:-}" ]; then

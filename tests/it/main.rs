@@ -12,6 +12,7 @@ mod local;
 mod manager;
 mod project;
 mod reporter;
+mod rig;
 mod store;
 mod support;
 mod terminal;

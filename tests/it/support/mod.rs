@@ -6,6 +6,7 @@ pub(crate) mod contract;
 pub(crate) mod contract_bot;
 pub(crate) mod env_readers;
 pub(crate) mod hand_clock;
+pub(crate) mod host;
 pub(crate) mod hurried_clock;
 pub(crate) mod memory_queue;
 pub(crate) mod nginx;
