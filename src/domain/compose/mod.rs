@@ -9,7 +9,7 @@ mod ps;
 use std::collections::BTreeMap;
 
 pub use name::project_name;
-pub use ps::{ComposeContainer, PsError, parse_ps};
+pub use ps::{ComposeContainer, PS_FORMAT, PsError, parse_ps};
 
 use super::project::InfraService;
 use super::project::parse::kind;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::docker::{self, Docker};
 use super::patch::Patch;
 use super::ready;
-use crate::domain::compose::{self, ComposeContainer, parse_ps};
+use crate::domain::compose::{self, ComposeContainer, PS_FORMAT, parse_ps};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::port_map::PortMap;
 use crate::domain::ports::Part;
@@ -235,13 +235,14 @@ impl Compose {
 
     /// All containers of the project, stopped ones included.
     pub(super) async fn containers(&self) -> PortResult<Vec<ComposeContainer>> {
-        let output = self.compose(&["ps", "-a", "--format", "json"], QUICK, &CancellationToken::new()).await?;
-        if !output.succeeded() {
-            return Err(docker::classify("cannot list containers", &output.complaint()));
-        }
-        parse_ps(&output.text()).map_err(|error| {
+        let project = format!("label=com.docker.compose.project={}", self.name);
+        let arguments = ["ps", "-a", "--filter", &project, "--format", PS_FORMAT];
+        let output =
+            self.docker.run("cannot list containers", &arguments, QUICK, &CancellationToken::new()).await?;
+        let containers = parse_ps(&output.text()).map_err(|error| {
             PortError::with_source(ErrorKind::Invalid, "cannot read the list of containers", error)
-        })
+        })?;
+        Ok(containers.into_iter().map(ComposeContainer::completed).collect())
     }
 
     fn file(&self, part: Part) -> PortResult<Value> {

@@ -11,12 +11,15 @@ use crate::domain::compose::ComposeContainer;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::Part;
 
-/// Between two looks at services that are not ready yet.
+/// Between the first two looks; every pause is twice the one before. Docker waits longer than this before
+/// it starts a container again: one that ends as it begins is not taken for the same one still running.
+const FIRST_PAUSE: Duration = Duration::from_millis(60);
+/// Between two looks at services that take their time.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 /// Looks after which they are given up: five minutes.
 const LOOKS: u32 = 1_000;
 /// In how many looks docker may be seen starting a container again before its service is given up.
-const RESTARTS_SEEN: u32 = 10;
+const RESTARTS_SEEN: u32 = 13;
 
 impl Compose {
     /// Waits until every one of these services is ready in two looks running: one without a health check may end right
@@ -29,6 +32,7 @@ impl Compose {
     ) -> PortResult<()> {
         let mut seen_ready = false;
         let mut restarts = Restarts::default();
+        let mut pause = FIRST_PAUSE;
         for _ in 0..LOOKS {
             let containers = self.containers_of(services).await?;
             restarts.look(&containers);
@@ -43,7 +47,7 @@ impl Compose {
             }
             seen_ready = all_ready;
             tokio::select! {
-                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(BETWEEN_LOOKS),
                 () = cancel.cancelled() => {
                     let message = format!("waiting for {} was cancelled", words(part));
                     return Err(PortError::new(ErrorKind::Cancelled, message));

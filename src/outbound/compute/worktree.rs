@@ -79,20 +79,23 @@ impl WorktreeSource {
     async fn existing(&self, branch: &str) -> PortResult<Option<Existing>> {
         let own = format!("refs/heads/{branch}");
         let theirs = format!("refs/remotes/origin/{branch}");
-        for (reference, kind) in [(own, Existing::Local), (theirs, Existing::Remote)] {
-            let arguments = ["show-ref", "--verify", "--quiet", &reference];
-            if self.git(&self.folder, &arguments, QUICK, &CancellationToken::new()).await?.succeeded() {
-                return Ok(Some(kind));
-            }
-        }
-        Ok(None)
+        let arguments = ["for-each-ref", "--format=%(refname)", &own, &theirs];
+        let found = self.git(&self.folder, &arguments, QUICK, &CancellationToken::new()).await?.text();
+        // What is asked for are patterns: names beneath a reference match too.
+        let is_there = |(reference, _): &(String, Existing)| found.lines().any(|line| line == reference);
+        let known = [(own, Existing::Local), (theirs, Existing::Remote)].into_iter().find(is_there);
+        Ok(known.map(|(_, kind)| kind))
     }
 
     async fn add(&self, directory: &Path, request: &CreateRequest, cancel: &CancellationToken) -> PortResult<()> {
         let branch = request.branch.as_str();
-        self.refuse_bad_branch(branch).await?;
+        // A worktree whose folder was removed by hand still holds its branch.
+        let prune = self.git(&self.folder, &["worktree", "prune"], QUICK, cancel);
+        let (pruned, legal, existing) = tokio::join!(prune, self.refuse_bad_branch(branch), self.existing(branch));
+        legal?;
+        pruned?;
+        let existing = existing?;
         let path = directory.to_string_lossy();
-        let existing = self.existing(branch).await?;
         let arguments: Vec<&str> = match (existing, request.base.as_deref()) {
             (Some(Existing::Local), Some(base)) => {
                 let message = format!("branch `{branch}` exists already: leave out --base {base} to use it");
@@ -272,8 +275,6 @@ impl CodeSource for WorktreeSource {
             if let Some(parent) = directory.parent() {
                 std::fs::create_dir_all(parent).map_err(|error| unusable(parent, error))?;
             }
-            // A worktree whose folder was removed by hand still holds its branch.
-            self.git(&self.folder, &["worktree", "prune"], QUICK, cancel).await?;
             self.add(directory, request, cancel).await?;
             self.submodules(directory, cancel).await;
         }
