@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::users;
-use super::workshop::LocalWorkshop;
+use super::workshop::{Pool, Workshops};
 use crate::domain::change::ForgeKind;
 use crate::domain::ports::{
-    Assessments, Clock, Environments, Forge, Git, Housekeeping, JobQueue, Reports, SystemRandom,
+    Assessments, Clock, Environments, Forge, Housekeeping, JobQueue, Reports, SystemRandom,
 };
 use crate::inbound::http::webhook::{GithubWebhook, WebhookSecrets};
 use crate::inbound::http::{self, HttpState};
@@ -164,9 +164,11 @@ impl Bot {
         for environment in environments.list(false).await? {
             Reports::touch(&*store, environment.id).await?;
         }
-        let git: Arc<dyn Git> = Arc::new(mirror(settings));
+        let git = Arc::new(mirror(settings));
+        let pool = Arc::new(Pool::new(settings, store.clone()));
         let run_as = users::hook_user(settings.local.run_as.as_deref())?;
-        let workshop = Arc::new(LocalWorkshop::new(settings.clone(), self.store.clone(), git.clone(), run_as)?);
+        let machines = (git.clone(), pool.clone());
+        let workshop = Arc::new(Workshops::new(settings.clone(), self.store.clone(), machines, run_as)?);
         let runner = Runner {
             assessor: Assessor {
                 forges: forges.clone(),
@@ -255,9 +257,6 @@ fn protect_own_memory() {
 fn warn_of_what_is_not_served(settings: &Settings) {
     if settings.gitlab.is_some() {
         tracing::warn!("[gitlab] is set, but GitLab is not served yet");
-    }
-    if !settings.hosts.is_empty() {
-        tracing::warn!("[[hosts]] are set, but previews on hosts are not served yet");
     }
     if settings.github.is_none() {
         tracing::warn!("[github] is not set: no webhook will be accepted");

@@ -310,6 +310,13 @@ pub enum JobEnd {
         /// Earliest next try from now; `None` = the queue's own backoff.
         after: Option<Duration>,
     },
+    /// Not begun, for want of room: it waits, is tried again after `after`, and the attempt is not spent.
+    Wait {
+        /// What it waits for.
+        reason: String,
+        /// Next try from now.
+        after: Duration,
+    },
     /// It was asked to stop and did.
     Cancelled {
         /// Who asked, in words.

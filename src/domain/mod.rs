@@ -12,6 +12,7 @@ pub mod environment;
 pub mod error;
 pub mod event;
 pub mod hook;
+pub mod host;
 pub mod host_name;
 pub mod interchange;
 pub mod job;

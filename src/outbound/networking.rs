@@ -1,4 +1,4 @@
-//! TCP ports of this machine and the addresses that people reach them at.
+//! TCP ports of a machine and the addresses that people reach them at.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind as IoErrorKind;
@@ -31,24 +31,57 @@ pub struct NetworkingOptions {
     pub template: String,
 }
 
-/// Ports of this machine, leased in the database.
-pub struct LocalNetworking {
-    leases: Arc<dyn PortLeases>,
-    reservations: Arc<Reservations>,
-    options: NetworkingOptions,
+/// Tells of a port whether a server could listen on it.
+pub type IsFree = Box<dyn Fn(u16) -> bool + Send + Sync>;
+
+/// A look at the ports of the machine that an environment lives on.
+#[async_trait]
+pub trait PortLook: Send + Sync {
+    /// Which ports are free right now.
+    async fn look(&self) -> PortResult<IsFree>;
 }
 
-impl std::fmt::Debug for LocalNetworking {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalNetworking").field("options", &self.options).finish_non_exhaustive()
+/// The bot's own machine.
+pub struct OwnPorts;
+
+#[async_trait]
+impl PortLook for OwnPorts {
+    async fn look(&self) -> PortResult<IsFree> {
+        Ok(Box::new(is_unused))
     }
 }
 
-impl LocalNetworking {
+/// Ports of a machine, leased in the database.
+pub struct LeasedNetworking {
+    leases: Arc<dyn PortLeases>,
+    ports: Arc<dyn PortLook>,
+    /// Marks on the bot's own machine; `None` where the ports are another machine's.
+    reservations: Option<Arc<Reservations>>,
+    options: NetworkingOptions,
+}
+
+impl std::fmt::Debug for LeasedNetworking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LeasedNetworking").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl LeasedNetworking {
     /// Ports for one environment.
     #[must_use]
     pub fn new(leases: Arc<dyn PortLeases>, reservations: Arc<Reservations>, options: NetworkingOptions) -> Self {
-        Self { leases, reservations, options }
+        Self { leases, ports: Arc::new(OwnPorts), reservations: Some(reservations), options }
+    }
+
+    /// Ports of another machine.
+    #[must_use]
+    pub fn on(ports: Arc<dyn PortLook>, leases: Arc<dyn PortLeases>, options: NetworkingOptions) -> Self {
+        Self { leases, ports, reservations: None, options }
+    }
+
+    /// Marks a port for other bots on the machine; false when another one has it.
+    fn reserve(&self, port: u16) -> bool {
+        self.reservations.as_ref().is_none_or(|reservations| reservations.take(port))
     }
 
     async fn choose(&self, environment: &str, names: &[String]) -> PortResult<PortMap> {
@@ -59,11 +92,16 @@ impl LocalNetworking {
         let taken: BTreeMap<u16, EnvironmentId> = leased.iter().map(|(port, id, _)| (*port, *id)).collect();
         for port in ports.values() {
             // Its own since before a restart; whoever else holds the mark does not change that.
-            self.reservations.take(*port);
+            self.reserve(*port);
         }
-        self.reservations.keep(|port| taken.contains_key(&port));
-        let mut is_free =
-            |port: u16| !taken.contains_key(&port) && is_unused(port) && self.reservations.take(port);
+        if let Some(reservations) = &self.reservations {
+            reservations.keep(|port| taken.contains_key(&port));
+        }
+        if missing.is_empty() {
+            return Ok(ports);
+        }
+        let is_free_there = self.ports.look().await?;
+        let mut is_free = |port: u16| !taken.contains_key(&port) && is_free_there(port) && self.reserve(port);
         let chosen = port_map::choose(environment, &missing, &mut is_free).map_err(|error| {
             let kind = match error {
                 PortMapError::TooManyServices { .. } => ErrorKind::Invalid,
@@ -87,7 +125,7 @@ fn is_unused(port: u16) -> bool {
 }
 
 #[async_trait]
-impl NetworkingPort for LocalNetworking {
+impl NetworkingPort for LeasedNetworking {
     async fn allocate_ports(&self, environment: &str, names: &[String]) -> PortResult<PortMap> {
         let mut tries = 0;
         loop {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::supervisor::{allowed_variables, kill_group};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::ports::LineSink;
 
 /// Most that is kept of one output, in bytes; the rest is read and dropped, so that the program is not held up.
 const OUTPUT_LIMIT: usize = 32 * 1024 * 1024;
@@ -22,13 +23,15 @@ const LINE_LIMIT: u64 = 256 * 1024;
 
 /// A program to run.
 #[derive(Clone, Default)]
-pub(super) struct Tool {
+pub struct Tool {
     /// Its name, looked for in `PATH`.
     pub(super) program: &'static str,
     /// Its arguments: never a secret.
     pub(super) arguments: Vec<String>,
     /// Variables beside the allowlist.
     pub(super) environment: BTreeMap<String, String>,
+    /// Its home, which is made where it is missing.
+    pub(super) home: Option<PathBuf>,
     /// Where it runs; `None`: in `/`.
     pub(super) directory: Option<PathBuf>,
     /// When to give up.
@@ -37,17 +40,22 @@ pub(super) struct Tool {
 
 /// What a program left.
 #[derive(Debug)]
-pub(super) struct Output {
-    status: ExitStatus,
+pub struct Output {
+    succeeded: bool,
     /// Standard output.
     pub(super) stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
 impl Output {
+    /// What a program on another machine left.
+    pub(super) fn of(succeeded: bool, stdout: Vec<u8>, stderr: Vec<u8>) -> Self {
+        Self { succeeded, stdout, stderr }
+    }
+
     /// Whether it ended with exit code 0.
     pub(super) fn succeeded(&self) -> bool {
-        self.status.success()
+        self.succeeded
     }
 
     /// Standard output as text.
@@ -104,7 +112,7 @@ impl Tool {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let finished = async {
             let (stdout, stderr, status) = tokio::join!(collect(stdout), collect(stderr), child.wait());
-            Ok::<_, io::Error>(Output { status: status?, stdout: stdout?, stderr: stderr? })
+            Ok::<_, io::Error>(Output::of(status?.success(), stdout?, stderr?))
         };
         let output = self.within_limits(finished, cancel).await;
         if output.is_ok() {
@@ -123,14 +131,14 @@ impl Tool {
     pub(super) async fn stream(
         self,
         cancel: &CancellationToken,
-        line: &(dyn Fn(&str) -> bool + Sync),
+        sink: &dyn LineSink,
     ) -> PortResult<Option<String>> {
         let name = self.program;
         let mut child = self.spawn().map_err(|error| not_run(name, error))?;
         let group = Group::of(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // `Err(None)`: enough; nothing more is waited for then.
-        let handed = async { if lines(stdout, line).await.map_err(Some)? { Err(None) } else { Ok(()) } };
+        let handed = async { if lines(stdout, sink).await.map_err(Some)? { Err(None) } else { Ok(()) } };
         let complaining = async { collect(stderr).await.map_err(Some) };
         let ended = async {
             let complaint = match tokio::try_join!(handed, complaining) {
@@ -168,6 +176,10 @@ impl Tool {
         command.args(&self.arguments).env_clear().envs(allowed_variables());
         // Messages are read by this program: they must not depend on the operator's language.
         command.env("LC_ALL", "C").envs(&self.environment);
+        if let Some(home) = &self.home {
+            std::fs::create_dir_all(home)?;
+            command.env("HOME", home);
+        }
         command.current_dir(self.directory.as_deref().unwrap_or(std::path::Path::new("/")));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command.spawn()
@@ -184,7 +196,7 @@ fn too_slow(name: &str, limit: Duration) -> PortError {
 }
 
 /// Hands over line after line; whether the taker had enough before the end.
-async fn lines(output: Option<impl AsyncRead + Unpin>, line: &(dyn Fn(&str) -> bool + Sync)) -> io::Result<bool> {
+async fn lines(output: Option<impl AsyncRead + Unpin>, sink: &dyn LineSink) -> io::Result<bool> {
     let Some(output) = output else { return Ok(false) };
     let mut reader = BufReader::new(output);
     let mut bytes = Vec::new();
@@ -196,7 +208,7 @@ async fn lines(output: Option<impl AsyncRead + Unpin>, line: &(dyn Fn(&str) -> b
             return Ok(false);
         }
         let text = String::from_utf8_lossy(&bytes);
-        if !line(text.trim_end_matches(['\r', '\n'])) {
+        if !sink.line(text.trim_end_matches(['\r', '\n'])) {
             return Ok(true);
         }
     }

@@ -177,6 +177,9 @@ impl Settings {
                 source.resolve(&folder);
             }
         }
+        for host in &mut self.hosts {
+            host.resolve(&folder);
+        }
         while self.public_url.ends_with('/') {
             self.public_url.pop();
         }
@@ -190,6 +193,12 @@ impl Settings {
         }
         self.server.check()?;
         self.worker.check()?;
+        for (index, host) in self.hosts.iter().enumerate() {
+            host.check()?;
+            if self.hosts[..index].iter().any(|other| other.name == host.name) {
+                return Err(SettingsError::Invalid(format!("two [[hosts]] are called `{}`", host.name)));
+            }
+        }
         self.urls.check()
     }
 

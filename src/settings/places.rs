@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use secrecy::SecretString;
@@ -89,6 +89,67 @@ pub struct Host {
     #[serde(default)]
     pub labels: Vec<String>,
 }
+
+/// Where previews lie on a host that names no folder.
+const DEFAULT_ROOT: &str = "/srv/previews";
+
+impl Host {
+    /// Folder above all environments of the host.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.root.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT))
+    }
+
+    /// What people reach the host by.
+    #[must_use]
+    pub fn public_host(&self) -> &str {
+        self.public_host.as_deref().unwrap_or(&self.address)
+    }
+
+    /// Address that published ports listen on.
+    #[must_use]
+    pub fn bind(&self) -> IpAddr {
+        self.bind.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        for file in [&mut self.identity_file, &mut self.known_hosts_file].into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
+    }
+
+    /// What would be misread by a shell, by ssh or by git is refused here, where the operator reads it.
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let plain = |text: &str, more: &str| {
+            !text.is_empty()
+                && !text.starts_with('-')
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        let root = self.root();
+        let root = root.to_string_lossy();
+        let wrong = if !plain(&self.name, "-_.") || self.name == LOCAL_NAME {
+            Some(("name", "letters, digits, `-`, `_` and `.`, and not `local`"))
+        } else if !plain(&self.address, "-_.:") {
+            Some(("address", "a host name or an IP address"))
+        } else if !plain(&self.user, "-_.") {
+            Some(("user", "the name of an account"))
+        } else if !root.starts_with('/') || root.split('/').any(|part| part == "..") || !plain(&root, "-_./") {
+            Some(("root", "an absolute path of letters, digits, `-`, `_`, `.` and `/`"))
+        } else {
+            None
+        };
+        match wrong {
+            None => Ok(()),
+            Some((key, must)) => {
+                let message = format!("hosts.{key} of host `{}` must be {must}", self.name.escape_debug());
+                Err(SettingsError::Invalid(message))
+            }
+        }
+    }
+}
+
+/// The bot's own machine, as a host's name.
+const LOCAL_NAME: &str = "local";
 
 const fn ssh_port() -> u16 {
     22
@@ -202,12 +263,15 @@ pub enum Placed {
 pub(super) fn placement(project: Option<&ProjectSettings>, hosts: &[Host]) -> Placed {
     match project.and_then(|p| p.mode) {
         Some(Mode::Local) => Placed::In(Mode::Local),
+        Some(Mode::Sandbox) => Placed::Nowhere(NO_SANDBOX.to_owned()),
         None if hosts.is_empty() => Placed::Nowhere(NO_PLACEMENT.to_owned()),
-        Some(Mode::Preview | Mode::Sandbox) | None => Placed::Nowhere(NO_HOSTS.to_owned()),
+        Some(Mode::Preview) if hosts.is_empty() => Placed::Nowhere(NO_HOSTS.to_owned()),
+        Some(Mode::Preview) | None => Placed::In(Mode::Preview),
     }
 }
 
 const NO_PLACEMENT: &str = "no place was chosen for this project's previews: in the bot's settings add a [[projects]] \
-    entry for the repository with mode = \"local\" to run them on the bot's own machine";
-const NO_HOSTS: &str = "previews on hosts over SSH are not supported yet: in the bot's settings set \
-    mode = \"local\" for this project to run them on the bot's own machine";
+    entry for the repository with mode = \"local\" to run them on the bot's own machine, or add [[hosts]]";
+const NO_HOSTS: &str = "mode = \"preview\" needs hosts: add [[hosts]] to the bot's settings";
+const NO_SANDBOX: &str = "mode = \"sandbox\" is not supported yet: in the bot's settings set mode = \"preview\" for this \
+    project";

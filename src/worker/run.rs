@@ -67,7 +67,9 @@ impl Runner {
         let reaction = match end {
             JobEnd::Succeeded { .. } => Reaction::Rocket,
             JobEnd::Failed { .. } => Reaction::Confused,
-            JobEnd::Retry { .. } | JobEnd::Cancelled { .. } | JobEnd::GivenBack => return None,
+            JobEnd::Retry { .. } | JobEnd::Wait { .. } | JobEnd::Cancelled { .. } | JobEnd::GivenBack => {
+                return None;
+            }
         };
         // An answer is no deed: only what was ordered gets told how it went.
         let comment = job.comment.filter(|_| job.work.touches_environment())?;

@@ -38,6 +38,15 @@ pub struct Bench {
     pub boot: Option<String>,
 }
 
+/// Where an environment is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On this host, which is recorded.
+    On(String),
+    /// Nowhere for now: what it waits for.
+    Full(String),
+}
+
 /// Makes benches and knows what settings say about projects.
 #[async_trait]
 pub trait Workshop: Send + Sync {
@@ -61,6 +70,12 @@ pub trait Workshop: Send + Sync {
 
     /// A look at a checkout's files, for validation.
     fn project_files(&self, checkout: &std::path::Path) -> Box<dyn ProjectFiles>;
+
+    /// Chooses the host that an environment is deployed to, and records it; one that has a host stays there.
+    ///
+    /// # Errors
+    /// `Invalid` when the settings have no host for it.
+    async fn place(&self, claimed: &ClaimedJob, environment: &Environment) -> PortResult<Place>;
 
     /// Takes the environment over before anything of it is changed: hooks that an older epoch left running are
     /// ended, unless this job is going to ask for them again at `commit`.

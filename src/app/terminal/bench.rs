@@ -14,8 +14,9 @@ use crate::domain::project::ProjectConfig;
 use crate::domain::redact::Redactor;
 use crate::inbound::cli::progress::TerminalProgress;
 use crate::manager::Dependencies;
-use crate::outbound::compute::{LocalCompute, LocalComputeOptions, WorktreeSource};
-use crate::outbound::networking::{LocalNetworking, NetworkingOptions};
+use crate::outbound::compute::{ComputeOptions, MachineCompute, WorktreeSource};
+use crate::outbound::machine::{LocalMachine, Machine};
+use crate::outbound::networking::{LeasedNetworking, NetworkingOptions};
 use crate::outbound::probe::HttpProbe;
 use crate::outbound::progress::{Fanout, JournalReporter};
 use crate::outbound::reservations::Reservations;
@@ -78,7 +79,7 @@ impl Tools {
         let runner = LocalHookRunner::take_over(options).await?.hiding(redactor.clone()).shown_to(shown);
         let hooks: Arc<dyn HookRunner> = Arc::new(runner.inheriting(project.variables.clone()));
         let source = Arc::new(Self::source(project, &config));
-        let compute = LocalCompute::new(self.place(environment, &config), source, hooks.clone());
+        let compute = MachineCompute::new(self.place(environment, &config), this_machine(hooks.clone()), source);
         let claim = claimed.map_or_else(|| no_claim(environment.id), |claimed| claimed.claim.clone());
         let mut told: Vec<Arc<dyn ProgressReporter>> = vec![progress];
         if let Some(claimed) = claimed {
@@ -106,8 +107,8 @@ impl Tools {
         })
     }
 
-    pub(super) fn place(&self, environment: &Environment, config: &ProjectConfig) -> LocalComputeOptions {
-        LocalComputeOptions {
+    pub(super) fn place(&self, environment: &Environment, config: &ProjectConfig) -> ComputeOptions {
+        ComputeOptions {
             life: environment.life,
             slug: project_word(environment, config),
             root: self.folders.previews(),
@@ -117,11 +118,11 @@ impl Tools {
             stop_seconds: self.settings.limits.stop_seconds,
             installation: self.store.installation_id().to_string(),
             docker_config: docker_config(&self.folders.life(environment.life)),
-            run_as: None,
+            reached: None,
         }
     }
 
-    pub(super) fn networking(&self, claim: &Claim, environment: &Environment) -> LocalNetworking {
+    pub(super) fn networking(&self, claim: &Claim, environment: &Environment) -> LeasedNetworking {
         let leases: Arc<dyn PortLeases> = Arc::new(SqliteLeases::new(self.store.clone(), claim.clone()));
         let options = NetworkingOptions {
             host: LOCAL_HOST.to_owned(),
@@ -130,8 +131,13 @@ impl Tools {
             public_host: self.settings.local.public_host.clone(),
             template: self.settings.urls.template.clone(),
         };
-        LocalNetworking::new(leases, Arc::new(Reservations::default()), options)
+        LeasedNetworking::new(leases, Arc::new(Reservations::default()), options)
     }
+}
+
+/// The machine that the person works at.
+pub(super) fn this_machine(hooks: Arc<dyn HookRunner>) -> Arc<dyn Machine> {
+    Arc::new(LocalMachine::new(hooks, None))
 }
 
 /// A claim that nobody holds: whatever is written under it is refused.

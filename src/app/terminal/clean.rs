@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use super::bench::this_machine;
+use super::look::NoHooks;
 use crate::app::bot::{self, World};
 use crate::app::folders::Folders;
 use crate::domain::environment::{Environment, LifeId};
@@ -14,6 +17,7 @@ use crate::domain::ports::Environments as _;
 use crate::inbound::cli::arguments::CleanArguments;
 use crate::inbound::cli::clean::{self, Leftover};
 use crate::outbound::compute::{labelled, remove_labelled};
+use crate::outbound::machine::Machine;
 use crate::outbound::supervisor::end_marked_processes;
 use crate::settings::Settings;
 
@@ -31,7 +35,7 @@ pub(super) async fn run(settings: &Settings, world: &World, arguments: &CleanArg
     let environments = store.list(true).await?;
     let known: BTreeSet<LifeId> = environments.iter().map(|environment| environment.life).collect();
     let home = folders.previews().join(".previewbot").join("docker");
-    let (mut lost, asked) = match labelled(&home, &store.installation_id().to_string()).await {
+    let (mut lost, asked) = match labelled(machine(), &home, &store.installation_id().to_string()).await {
         Ok(found) => (of_docker(found, &known), true),
         Err(error) => {
             tracing::warn!(error = %error.chain(), "docker cannot be asked: only folders are looked at");
@@ -130,12 +134,16 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+fn machine() -> Arc<dyn Machine> {
+    this_machine(Arc::new(NoHooks))
+}
+
 async fn remove(home: &Path, lost: BTreeMap<LifeId, Lost>, worktrees: &[PathBuf]) -> anyhow::Result<()> {
     let mut left = Vec::new();
     for (life, lost) in lost {
         left.extend(end_marked_processes(life).await.into_iter().map(|pid| format!("process {pid}")));
         if !lost.docker.is_empty() {
-            left.extend(remove_labelled(home, life).await?);
+            left.extend(remove_labelled(machine(), home, life).await?);
         }
         left.extend(lost.folder.as_deref().and_then(remove_folder));
     }

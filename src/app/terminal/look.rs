@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Tools, no_claim};
+use super::bench::{Tools, no_claim, this_machine};
 use super::session::Session;
 use crate::domain::change::ChangeNumber;
 use crate::domain::environment::{EnvName, Environment, EnvironmentId, LifeId};
@@ -13,11 +13,11 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, Silent};
 use crate::domain::redact::Redactor;
 use crate::manager::{Dependencies, Manager};
-use crate::outbound::compute::LocalCompute;
+use crate::outbound::compute::MachineCompute;
 use crate::outbound::store::SqliteState;
 
 /// No hook runs while somebody only looks.
-struct NoHooks;
+pub(super) struct NoHooks;
 
 #[async_trait]
 impl HookRunner for NoHooks {
@@ -35,7 +35,8 @@ impl Session {
         let secrets = self.project.secrets(&config).unwrap_or_default();
         let hooks: Arc<dyn HookRunner> = Arc::new(NoHooks);
         let source = Arc::new(Tools::source(&self.project, &config));
-        let compute = LocalCompute::new(self.tools.place(environment, &config), source, hooks.clone());
+        let compute =
+            MachineCompute::new(self.tools.place(environment, &config), this_machine(hooks.clone()), source);
         let claim = no_claim(environment.id);
         Ok(Manager::new(Dependencies {
             networking: Arc::new(self.tools.networking(&claim, environment)),

@@ -66,7 +66,7 @@ fn filtered(situation: &Situation<'_>, preview: &PreviewPolicy) -> Option<Refusa
 
 fn unplaced(situation: &Situation<'_>) -> Option<Refusal> {
     match situation.placement {
-        Placement::Local => None,
+        Placement::Local | Placement::Hosts => None,
         Placement::Nowhere(what_to_do) => Some(policy(format!("{NO_PLACE}: {what_to_do}"))),
     }
 }

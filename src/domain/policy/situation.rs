@@ -8,6 +8,8 @@ use crate::domain::project::PreviewPolicy;
 pub enum Placement {
     /// On the bot's own machine, chosen by the operator for this project.
     Local,
+    /// On one of the pool's hosts.
+    Hosts,
     /// Nowhere: the sentence says what the operator must do.
     Nowhere(String),
 }

@@ -12,6 +12,7 @@ mod folder_environments;
 mod forge;
 mod git;
 mod hook_runner;
+mod hosts;
 mod housekeeping;
 mod job_queue;
 mod journal;
@@ -34,6 +35,7 @@ pub use forge::{
 };
 pub use git::Git;
 pub use hook_runner::{HookCommand, HookExit, HookOutcome, HookOutput, HookRunner};
+pub use hosts::{HostFigures, HostRecord, Hosts};
 pub use housekeeping::Housekeeping;
 pub use job_queue::{Accepted, ClaimedJob, Heartbeat, JobFilter, JobQueue, Room};
 pub use journal::Journal;

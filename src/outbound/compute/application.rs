@@ -1,6 +1,6 @@
 //! The parts of an environment's compose project: the user's infrastructure and the generated application.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -9,31 +9,29 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::compose::{self, Compose, words};
-use super::local::LocalCompute;
+use super::on_machine::MachineCompute;
 use super::patch::Patch;
 use crate::domain::compose::ComposeContainer;
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{ContainerTarget, Containers, LineSink, LogRequest, Part, UpRequest};
 use crate::domain::render::compose::COMPOSE_FILE;
-use crate::outbound::supervisor::end_orphaned_tools;
+use crate::outbound::machine::{Machine, Whereabouts};
 
 /// What a service's containers were made from; another value makes Compose make them anew.
 const REVISION_LABEL: &str = "previewbot.revision";
-/// Largest generated file that is read, in bytes.
-const READ_LIMIT: u64 = 16 * 1024 * 1024;
 
-impl LocalCompute {
+impl MachineCompute {
     async fn resolve_part(
         &self,
-        compose: &Compose,
+        compose: &mut Compose,
         request: &UpRequest<'_>,
         cancel: &CancellationToken,
     ) -> PortResult<()> {
         let target = &request.target;
         let labels = self.labels(target.environment);
-        let bind = &self.options.bind;
-        let patch = Patch { name: &compose.name, ports: request.ports, bind, labels: &labels };
+        let (bind, name) = (&self.options.bind, compose.place.name.clone());
+        let patch = Patch { name: &name, ports: request.ports, bind, labels: &labels };
         let root = self.path(target.info);
         match (target.part, &self.options.compose_file) {
             (Part::Infrastructure, Some(file)) => compose.resolve((&root, file), &patch, cancel).await,
@@ -48,15 +46,17 @@ impl LocalCompute {
 
 /// Resolves the generated file, adds labels, and writes what is going to be run.
 async fn resolve_application(
-    compose: &Compose,
+    compose: &mut Compose,
     root: &Path,
     (request, patch): (&UpRequest<'_>, &Patch<'_>),
     cancel: &CancellationToken,
 ) -> PortResult<()> {
-    let staged = compose.resolved.with_file_name("application-generated.json");
-    let generated = read_generated(root)?;
-    compose::write_private(&staged, &generated).map_err(|error| compose::unwritable(&staged, error))?;
-    let mut resolved = compose.config(&compose.docker, (root, &staged), COMPOSE_FILE, cancel).await?;
+    let machine = compose.place.machine.clone();
+    let staged = compose.place.resolved.with_file_name("application-generated.json");
+    let generated = read_generated(&*machine, root).await?;
+    machine.write(&staged, &generated).await?;
+    let docker = compose.place.docker.clone();
+    let mut resolved = compose.config(&docker, (root, &staged), COMPOSE_FILE, cancel).await?;
     patch.apply(&mut resolved);
     for (service, revision) in request.revisions {
         if let Some(labels) = resolved.pointer_mut(&format!("/services/{}/labels", pointer(service))) {
@@ -64,7 +64,7 @@ async fn resolve_application(
         }
     }
     refuse_clash(compose, &resolved)?;
-    compose.write(Part::Application, &resolved)
+    compose.write(Part::Application, resolved).await
 }
 
 /// A service's name as a part of a JSON pointer.
@@ -74,10 +74,7 @@ fn pointer(name: &str) -> String {
 
 /// Two services of one compose project cannot have one name: Compose would take them for the same one.
 fn refuse_clash(compose: &Compose, application: &Value) -> PortResult<()> {
-    if !compose.has(Part::Infrastructure) {
-        return Ok(());
-    }
-    let infrastructure = compose.services(Part::Infrastructure)?;
+    let infrastructure = compose.services(Part::Infrastructure);
     let names = application["services"].as_object().into_iter().flat_map(|services| services.keys());
     let both: Vec<&str> = names.filter(|name| infrastructure.contains(*name)).map(String::as_str).collect();
     if both.is_empty() {
@@ -91,59 +88,66 @@ fn refuse_clash(compose: &Compose, application: &Value) -> PortResult<()> {
 }
 
 /// The generated file with those of its env files that are there: Compose refuses missing ones.
-fn read_generated(root: &Path) -> PortResult<Value> {
-    let path = compose::beneath(root, COMPOSE_FILE)?;
+async fn read_generated(machine: &dyn Machine, root: &Path) -> PortResult<Vec<u8>> {
     let unreadable = |error: io::Error| {
         let message = format!("{COMPOSE_FILE} is not as it was generated: run the step generate_compose");
         PortError::with_source(ErrorKind::Invalid, message, error)
     };
-    if fs::metadata(&path).map_err(unreadable)?.len() > READ_LIMIT {
-        return Err(unreadable(io::Error::other("it is larger than 16 MiB")));
-    }
-    let text = fs::read(&path).map_err(unreadable)?;
+    let path = compose::beneath(machine, root, COMPOSE_FILE).await?;
+    let read = machine.read(&[&path]).await;
+    let text = read.map_err(|error| unreadable(io::Error::other(error.chain())))?;
+    let text = text.into_iter().next().flatten().unwrap_or_default();
     let mut file: Value = serde_json::from_slice(&text).map_err(|error| unreadable(error.into()))?;
+    let there = env_files_there(machine, root, &file).await?;
     let services = file.get_mut("services").and_then(Value::as_object_mut);
     for service in services.into_iter().flat_map(|services| services.values_mut()) {
-        let Some(files) = service.get_mut("env_file").and_then(Value::as_array_mut) else { continue };
-        let mut there = Vec::new();
-        for file in files.iter().filter_map(Value::as_str) {
-            // `$$` is Compose's dollar sign, as in every text of the file.
-            if is_there(root, &file.replace("$$", "$"))? {
-                there.push(json!(file));
-            }
+        if let Some(files) = service.get_mut("env_file").and_then(Value::as_array_mut) {
+            files.retain(|file| file.as_str().is_some_and(|file| there.contains(file)));
         }
-        *files = there;
     }
-    Ok(file)
+    serde_json::to_vec_pretty(&file).map_err(|error| unreadable(error.into()))
 }
 
-/// Compose reads env files with the bot's own rights: a link out of the checkout must not lead it anywhere.
-fn is_there(root: &Path, file: &str) -> PortResult<bool> {
-    if fs::symlink_metadata(root.join(file)).is_err() {
-        return Ok(false);
+/// Those of a file's env files that are there. Compose reads them with the bot's own rights: a link out of the checkout
+/// must not lead it anywhere.
+async fn env_files_there(machine: &dyn Machine, root: &Path, file: &Value) -> PortResult<BTreeSet<String>> {
+    let services = file["services"].as_object().into_iter().flat_map(|services| services.values());
+    let files = services.filter_map(|service| service["env_file"].as_array()).flatten();
+    let named: BTreeSet<&str> = files.filter_map(Value::as_str).collect();
+    // `$$` is Compose's dollar sign, as in every text of the file.
+    let paths: Vec<String> = named.iter().map(|name| name.replace("$$", "$")).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    if paths.is_empty() {
+        return Ok(BTreeSet::new());
     }
-    let outside = |error: io::Error| {
-        PortError::with_source(ErrorKind::Invalid, format!("env file {file} cannot be used"), error)
-    };
-    let (path, root) = (root.join(file).canonicalize().map_err(outside)?, root.canonicalize().map_err(outside)?);
-    if !path.starts_with(root) {
-        return Err(outside(io::Error::other("it leads out of the environment's folder")));
+    let mut there = BTreeSet::new();
+    for (name, found) in named.into_iter().zip(machine.find(root, &paths).await?) {
+        match found {
+            Whereabouts::File(_) => {
+                there.insert(name.to_owned());
+            }
+            Whereabouts::Outside => {
+                let message = format!("env file {name} cannot be used: it leads out of the environment's folder");
+                return Err(PortError::new(ErrorKind::Invalid, message));
+            }
+            Whereabouts::Missing | Whereabouts::Other => {}
+        }
     }
-    Ok(path.is_file())
+    Ok(there)
 }
 
 #[async_trait]
-impl Containers for LocalCompute {
+impl Containers for MachineCompute {
     async fn up(&self, request: &UpRequest<'_>, cancel: &CancellationToken) -> PortResult<()> {
-        end_orphaned_tools(self.options.life).await;
-        let compose = self.compose(request.target.environment);
-        self.resolve_part(&compose, request, cancel).await?;
+        self.machine.end_tools(self.options.life).await?;
+        let mut compose = self.compose(request.target.environment).await?;
+        self.resolve_part(&mut compose, request, cancel).await?;
         compose.up_services(request.target.part, request.target.services, cancel).await
     }
 
     async fn halt(&self, target: &ContainerTarget<'_>, cancel: &CancellationToken) -> PortResult<()> {
-        end_orphaned_tools(self.options.life).await;
-        let compose = self.compose(target.environment);
+        self.machine.end_tools(self.options.life).await?;
+        let compose = self.compose(target.environment).await?;
         if !compose.has(target.part) {
             return Ok(());
         }
@@ -151,18 +155,18 @@ impl Containers for LocalCompute {
     }
 
     async fn restart(&self, target: &ContainerTarget<'_>, cancel: &CancellationToken) -> PortResult<()> {
-        end_orphaned_tools(self.options.life).await;
-        let compose = self.compose(target.environment);
+        self.machine.end_tools(self.options.life).await?;
+        let compose = self.compose(target.environment).await?;
         require_started(&compose, target.part)?;
         compose.restart_services(target.part, target.services, cancel).await
     }
 
     async fn containers(&self, target: &ContainerTarget<'_>) -> PortResult<Vec<ComposeContainer>> {
-        let compose = self.compose(target.environment);
+        let compose = self.compose(target.environment).await?;
         if !compose.has(target.part) {
             return Ok(Vec::new());
         }
-        let known = compose.services(target.part)?;
+        let known = compose.services(target.part);
         let meant = |service: &String| {
             known.contains(service) && (target.services.is_empty() || target.services.contains(service))
         };
@@ -177,7 +181,7 @@ impl Containers for LocalCompute {
         sink: &dyn LineSink,
         cancel: &CancellationToken,
     ) -> PortResult<()> {
-        let compose = self.compose(environment);
+        let compose = self.compose(environment).await?;
         require_started(&compose, request.part)?;
         compose.logs(request, sink, cancel).await
     }

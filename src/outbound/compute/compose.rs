@@ -3,10 +3,8 @@
 //! that are meant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,26 +18,46 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::port_map::PortMap;
 use crate::domain::ports::Part;
 use crate::domain::project::{InfraService, PublishedPort};
+use crate::outbound::machine::{Machine, Whereabouts};
 
 /// How long a command may take that starts nothing.
 pub(super) const QUICK: Duration = Duration::from_mins(1);
 /// How long images may take to be pulled and built and services to become healthy.
 const START: Duration = Duration::from_mins(20);
 
-/// A compose project and the file that it is run from.
-#[derive(Debug, Clone)]
-pub(super) struct Compose {
+/// Where a compose project's files are, and how it is run.
+pub(super) struct ComposePlace {
     /// The compose project's name.
     pub(super) name: String,
     /// The file that the infrastructure is run from: ours, outside the checkout. The application's is beside it.
     pub(super) resolved: PathBuf,
+    /// Where it runs.
+    pub(super) machine: Arc<dyn Machine>,
     /// docker for this environment.
     pub(super) docker: Docker,
     /// How long a container may take to stop by itself, in seconds.
     pub(super) stop_seconds: u64,
 }
 
+/// A compose project and the files that it is run from.
+pub(super) struct Compose {
+    pub(super) place: ComposePlace,
+    infrastructure: Option<Value>,
+    application: Option<Value>,
+}
+
 impl Compose {
+    /// The project as it was left.
+    pub(super) async fn open(place: ComposePlace) -> PortResult<Self> {
+        let mut compose = Self { place, infrastructure: None, application: None };
+        let files = [Part::Infrastructure, Part::Application].map(|part| compose.file_of(part));
+        let found = compose.place.machine.read(&[&files[0], &files[1]]).await?;
+        let mut values = files.iter().zip(found).map(|(path, text)| parse(path, text));
+        compose.infrastructure = values.next().transpose()?.flatten();
+        compose.application = values.next().transpose()?.flatten();
+        Ok(compose)
+    }
+
     /// Whether any part of the project was ever started.
     pub(super) fn is_resolved(&self) -> bool {
         [Part::Infrastructure, Part::Application].into_iter().any(|part| self.has(part))
@@ -47,42 +65,49 @@ impl Compose {
 
     /// Whether a part was ever started.
     pub(super) fn has(&self, part: Part) -> bool {
-        self.file_of(part).exists()
+        self.file(part).is_some()
     }
 
     /// The file that a part is run from.
     pub(super) fn file_of(&self, part: Part) -> PathBuf {
         match part {
-            Part::Infrastructure => self.resolved.clone(),
-            Part::Application => self.resolved.with_file_name("application.json"),
+            Part::Infrastructure => self.place.resolved.clone(),
+            Part::Application => self.place.resolved.with_file_name("application.json"),
+        }
+    }
+
+    fn file(&self, part: Part) -> Option<&Value> {
+        match part {
+            Part::Infrastructure => self.infrastructure.as_ref(),
+            Part::Application => self.application.as_ref(),
         }
     }
 
     /// Resolves the user's file beneath `root`, makes it this environment's own and writes what is going to be run.
     pub(super) async fn resolve(
-        &self,
+        &mut self,
         (root, file): (&Path, &str),
         patch: &Patch<'_>,
         cancel: &CancellationToken,
     ) -> PortResult<()> {
-        let path = beneath(root, file)?;
-        let docker = self.docker.clone().with(port_variables(&path, patch.ports));
+        let machine = &self.place.machine;
+        let path = beneath(&**machine, root, file).await?;
+        let text = machine.read(&[&path]).await?.into_iter().next().flatten().unwrap_or_default();
+        let variables = port_variables(&String::from_utf8_lossy(&text), patch.ports);
+        let docker = self.place.docker.clone().with(variables);
         let mut resolved = self.config(&docker, (root, &path), &format!("compose file {file}"), cancel).await?;
         patch.apply(&mut resolved);
-        self.write(Part::Infrastructure, &resolved)?;
-        self.forget_clashing_application()
+        self.write(Part::Infrastructure, resolved).await?;
+        self.forget_clashing_application().await
     }
 
     /// A generated file of an earlier configuration may have a service that is the infrastructure's now.
-    fn forget_clashing_application(&self) -> PortResult<()> {
-        if !self.has(Part::Application) {
+    async fn forget_clashing_application(&mut self) -> PortResult<()> {
+        if self.services(Part::Application).is_disjoint(&self.services(Part::Infrastructure)) {
             return Ok(());
         }
-        let infrastructure = self.services(Part::Infrastructure)?;
-        if !self.services(Part::Application)?.is_disjoint(&infrastructure) {
-            let file = self.file_of(Part::Application);
-            fs::remove_file(&file).map_err(|error| unwritable(&file, error))?;
-        }
+        self.place.machine.remove(&self.file_of(Part::Application)).await?;
+        self.application = None;
         Ok(())
     }
 
@@ -95,8 +120,18 @@ impl Compose {
         cancel: &CancellationToken,
     ) -> PortResult<Value> {
         let (path, root) = (path.to_string_lossy(), root.to_string_lossy());
-        let arguments =
-            ["compose", "-f", &path, "-p", &self.name, "--project-directory", &root, "config", "--format", "json"];
+        let arguments = [
+            "compose",
+            "-f",
+            &path,
+            "-p",
+            &self.place.name,
+            "--project-directory",
+            &root,
+            "config",
+            "--format",
+            "json",
+        ];
         let output = docker.run(what, &arguments, QUICK, cancel).await?;
         serde_json::from_slice(&output.stdout).map_err(|error| {
             let message = format!("{what}: `docker compose config` did not print JSON: is it Compose v2?");
@@ -104,10 +139,20 @@ impl Compose {
         })
     }
 
-    /// Writes what a part is run from.
-    pub(super) fn write(&self, part: Part, file: &Value) -> PortResult<()> {
-        let path = self.file_of(part);
-        write_private(&path, file).map_err(|error| unwritable(&path, error))
+    /// Writes what a part is run from, unless that is what is there.
+    pub(super) async fn write(&mut self, part: Part, file: Value) -> PortResult<()> {
+        if self.file(part) == Some(&file) {
+            return Ok(());
+        }
+        let text = serde_json::to_vec_pretty(&file).map_err(|error| {
+            PortError::with_source(ErrorKind::Invalid, "the compose file cannot be written", error)
+        })?;
+        self.place.machine.write(&self.file_of(part), &text).await?;
+        match part {
+            Part::Infrastructure => self.infrastructure = Some(file),
+            Part::Application => self.application = Some(file),
+        }
+        Ok(())
     }
 
     /// Starts the infrastructure and waits until every service is ready.
@@ -163,7 +208,7 @@ impl Compose {
         if services.is_empty() {
             return Ok(());
         }
-        let seconds = self.stop_seconds.to_string();
+        let seconds = self.place.stop_seconds.to_string();
         let mut arguments = vec!["restart", "-t", &seconds];
         arguments.extend(services.iter().map(String::as_str));
         let output = self.compose(&arguments, START, cancel).await?;
@@ -180,7 +225,7 @@ impl Compose {
         services: &[String],
         cancel: &CancellationToken,
     ) -> PortResult<()> {
-        let known = self.services(part)?;
+        let known = self.services(part);
         let meant: Vec<&str> = match services {
             [] => known.iter().map(String::as_str).collect(),
             named => named.iter().filter(|name| known.contains(*name)).map(String::as_str).collect(),
@@ -188,7 +233,7 @@ impl Compose {
         if meant.is_empty() {
             return Ok(());
         }
-        let seconds = self.stop_seconds.to_string();
+        let seconds = self.place.stop_seconds.to_string();
         let arguments = [&["stop", "-t", &seconds][..], &meant].concat();
         let output = self.compose(&arguments, START, cancel).await?;
         let what = format!("cannot stop {}", words(part));
@@ -197,7 +242,7 @@ impl Compose {
 
     /// Services of a part, in the order in which they were asked for; without any, all that are to have a container.
     pub(super) fn named(&self, part: Part, services: &[String]) -> PortResult<Vec<String>> {
-        let known = self.services(part)?;
+        let known = self.services(part);
         if services.is_empty() {
             return Ok(known.into_iter().collect());
         }
@@ -213,13 +258,13 @@ impl Compose {
 
     /// Stops the containers, keeping them and their data.
     pub(super) async fn stop(&self) -> PortResult<()> {
-        let seconds = self.stop_seconds.to_string();
+        let seconds = self.place.stop_seconds.to_string();
         self.succeed("cannot stop the infrastructure", &["stop", "-t", &seconds]).await
     }
 
     /// Removes containers, networks and volumes.
     pub(super) async fn down(&self) -> PortResult<()> {
-        let seconds = self.stop_seconds.to_string();
+        let seconds = self.place.stop_seconds.to_string();
         let arguments = ["down", "-v", "-t", &seconds, "--remove-orphans"];
         self.succeed("cannot remove the infrastructure", &arguments).await
     }
@@ -230,40 +275,32 @@ impl Compose {
             return Ok(false);
         }
         let containers = self.containers().await?;
-        Ok(self.services(Part::Infrastructure)?.iter().all(|service| ready::runs(&containers, service)))
+        Ok(self.services(Part::Infrastructure).iter().all(|service| ready::runs(&containers, service)))
     }
 
     /// All containers of the project, stopped ones included.
     pub(super) async fn containers(&self) -> PortResult<Vec<ComposeContainer>> {
-        let project = format!("label=com.docker.compose.project={}", self.name);
+        let project = format!("label=com.docker.compose.project={}", self.place.name);
         let arguments = ["ps", "-a", "--filter", &project, "--format", PS_FORMAT];
         let output =
-            self.docker.run("cannot list containers", &arguments, QUICK, &CancellationToken::new()).await?;
+            self.place.docker.run("cannot list containers", &arguments, QUICK, &CancellationToken::new()).await?;
         let containers = parse_ps(&output.text()).map_err(|error| {
             PortError::with_source(ErrorKind::Invalid, "cannot read the list of containers", error)
         })?;
         Ok(containers.into_iter().map(ComposeContainer::completed).collect())
     }
 
-    fn file(&self, part: Part) -> PortResult<Value> {
-        let path = self.file_of(part);
-        let read = || Ok::<_, std::io::Error>(serde_json::from_slice(&fs::read(&path)?)?);
-        read().map_err(|error| {
-            PortError::with_source(ErrorKind::Unavailable, format!("cannot read {}", path.display()), error)
-        })
-    }
-
-    /// Services of a part that are to have a container.
-    pub(super) fn services(&self, part: Part) -> PortResult<BTreeSet<String>> {
-        let file = self.file(part)?;
-        let Some(services) = file["services"].as_object() else { return Ok(BTreeSet::new()) };
+    /// Services of a part that are to have a container; none where it was never started.
+    pub(super) fn services(&self, part: Part) -> BTreeSet<String> {
+        let services = self.file(part).and_then(|file| file["services"].as_object());
         let wanted = |service: &Value| service["scale"] != 0 && service["deploy"]["replicas"] != 0;
-        Ok(services.iter().filter(|(_, service)| wanted(service)).map(|(name, _)| name.clone()).collect())
+        let wanted = services.into_iter().flatten().filter(|(_, service)| wanted(service));
+        wanted.map(|(name, _)| name.clone()).collect()
     }
 
     fn builds(&self, part: Part) -> bool {
-        let file = self.file(part).unwrap_or_default();
-        file["services"].as_object().is_some_and(|services| services.values().any(|s| s.get("build").is_some()))
+        let services = self.file(part).and_then(|file| file["services"].as_object());
+        services.is_some_and(|services| services.values().any(|service| service.get("build").is_some()))
     }
 
     async fn succeed(&self, what: &str, arguments: &[&str]) -> PortResult<()> {
@@ -281,14 +318,14 @@ impl Compose {
         let files = self.file_arguments();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let before = ["compose", "--ansi", "never", "--progress", "quiet"];
-        self.docker.output(&[&before, &files[..], arguments].concat(), timeout, cancel).await
+        self.place.docker.output(&[&before, &files[..], arguments].concat(), timeout, cancel).await
     }
 
     /// `-f` for every file that the project has, and its name.
     pub(super) fn file_arguments(&self) -> Vec<String> {
         let parts = [Part::Infrastructure, Part::Application].into_iter().filter(|part| self.has(*part));
         let files = parts.flat_map(|part| ["-f".to_owned(), self.file_of(part).to_string_lossy().into_owned()]);
-        files.chain(["-p".to_owned(), self.name.clone()]).collect()
+        files.chain(["-p".to_owned(), self.place.name.clone()]).collect()
     }
 }
 
@@ -300,38 +337,30 @@ pub(super) const fn words(part: Part) -> &'static str {
     }
 }
 
-/// It may hold secrets, and one that a crash left may be of any mode.
-pub(super) fn write_private(path: &Path, file: &Value) -> std::io::Result<()> {
-    let new = path.with_extension("json.new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut target = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    target.write_all(&serde_json::to_vec_pretty(file)?)?;
-    fs::rename(&new, path)
-}
-
-pub(super) fn unwritable(path: &Path, error: std::io::Error) -> PortError {
-    PortError::with_source(ErrorKind::Unavailable, format!("cannot write {}", path.display()), error)
+fn parse(path: &Path, text: Option<Vec<u8>>) -> PortResult<Option<Value>> {
+    text.map(|text| serde_json::from_slice(&text)).transpose().map_err(|error| {
+        PortError::with_source(ErrorKind::Unavailable, format!("cannot read {}", path.display()), error)
+    })
 }
 
 /// The user's file, which must not lie outside the checkout, links included.
-pub(super) fn beneath(root: &Path, file: &str) -> PortResult<PathBuf> {
+pub(super) async fn beneath(machine: &dyn Machine, root: &Path, file: &str) -> PortResult<PathBuf> {
     let invalid = |why: &str| PortError::new(ErrorKind::Invalid, format!("compose file {file}: {why}"));
-    let real = |path: &Path| path.canonicalize().map_err(|_| invalid("it is not there"));
-    let path = real(&root.join(file))?;
-    if path.starts_with(real(root)?) { Ok(path) } else { Err(invalid("it lies outside the repository")) }
+    match machine.find(root, &[file]).await?.into_iter().next() {
+        Some(Whereabouts::File(path)) => Ok(path),
+        Some(Whereabouts::Outside) => Err(invalid("it lies outside the repository")),
+        Some(Whereabouts::Other) => Err(invalid("it is no file")),
+        Some(Whereabouts::Missing) | None => Err(invalid("it is not there")),
+    }
 }
 
 /// `<NAME>_PORT` for every name, and the variables that the file itself takes a service's port from.
-fn port_variables(path: &Path, ports: &PortMap) -> BTreeMap<String, String> {
+fn port_variables(text: &str, ports: &PortMap) -> BTreeMap<String, String> {
     let variable = |name: &str| format!("{}_PORT", name.to_uppercase().replace('-', "_"));
     let mut variables: BTreeMap<String, String> =
         ports.iter().map(|(name, port)| (variable(name), port.to_string())).collect();
     // A file that does not parse is compose's to complain about.
-    let text = fs::read_to_string(path).unwrap_or_default();
-    for (name, service) in compose::read(&text, "").services {
+    for (name, service) in compose::read(text, "").services {
         if let Some(port) = ports.get(&name) {
             variables.extend(own_variables(&service).map(|variable| (variable.to_owned(), port.to_string())));
         }
@@ -354,12 +383,10 @@ mod tests {
 
     #[test]
     fn every_variable_that_can_be_given_the_leased_port_is_given_it() {
-        let file = tempfile::NamedTempFile::new().unwrap();
         let text = "services:\n  dns:\n    ports: ['${dns_port:-53}:53/tcp', '${DNS_UDP:-53}:53/udp', '${UI:-80}:80']\n  \
                     db-1: {ports: ['${WANTED:?say}:5432']}\n  other: {ports: ['${OTHER:-1}:1']}\n";
-        fs::write(file.path(), text).unwrap();
         let ports = PortMap::from([("dns".to_owned(), 61_001), ("db-1".to_owned(), 61_002)]);
-        let variables = port_variables(file.path(), &ports);
+        let variables = port_variables(text, &ports);
         let found: Vec<(&str, &str)> =
             variables.iter().map(|(name, port)| (name.as_str(), port.as_str())).collect();
         assert_eq!(

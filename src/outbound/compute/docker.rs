@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::ports::LineSink;
+use crate::outbound::machine::Machine;
 use crate::outbound::tool::{Output, Tool};
 
-/// What tells docker where its daemon is.
-const DAEMON_VARIABLES: [&str; 4] = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
 /// How much of docker's own words is shown, in lines.
 const SHOWN_LINES: usize = 12;
 /// How much of one line is shown, in characters.
@@ -21,20 +22,19 @@ const SHOWN: usize = 4_000;
 const FOLLOWED: Duration = Duration::from_hours(24 * 365);
 
 /// docker with a home and a configuration of its own.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Docker {
+    machine: Arc<dyn Machine>,
     home: PathBuf,
     variables: BTreeMap<String, String>,
 }
 
 impl Docker {
-    /// docker that keeps its files (and finds registry credentials) in `home`.
-    pub(super) fn new(home: &Path) -> Self {
-        let own = DAEMON_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        let mut variables: BTreeMap<String, String> = own.collect();
-        variables.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+    /// docker on a machine that keeps its files (and finds registry credentials) in `home`.
+    pub(super) fn new(machine: Arc<dyn Machine>, home: &Path) -> Self {
+        let mut variables = machine.docker_variables();
         variables.insert("DOCKER_CONFIG".to_owned(), home.to_string_lossy().into_owned());
-        Self { home: home.to_owned(), variables }
+        Self { machine, home: home.to_owned(), variables }
     }
 
     /// The same with more variables, for `${…}` in compose files.
@@ -50,35 +50,33 @@ impl Docker {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> PortResult<Output> {
-        self.tool(arguments, timeout)?.run(cancel).await.map_err(needed)
+        self.machine.run(self.tool(arguments, timeout), cancel).await.map_err(needed)
     }
 
-    /// Runs `docker <arguments>` and hands over each line of its output as it comes, until `line` has enough; any end
+    /// Runs `docker <arguments>` and hands over each line of its output as it comes, until the sink has enough; any end
     /// but a good one is an error told as `what` failed.
     pub(super) async fn stream(
         &self,
         what: &str,
         arguments: &[&str],
-        line: &(dyn Fn(&str) -> bool + Sync),
+        sink: &dyn LineSink,
         cancel: &CancellationToken,
     ) -> PortResult<()> {
-        match self.tool(arguments, FOLLOWED)?.stream(cancel, line).await.map_err(needed)? {
+        match self.machine.stream(self.tool(arguments, FOLLOWED), sink, cancel).await.map_err(needed)? {
             None => Ok(()),
             Some(complaint) => Err(classify(what, &complaint)),
         }
     }
 
-    fn tool(&self, arguments: &[&str], timeout: Duration) -> PortResult<Tool> {
-        std::fs::create_dir_all(&self.home).map_err(|error| {
-            PortError::with_source(ErrorKind::Unavailable, format!("cannot make {}", self.home.display()), error)
-        })?;
-        Ok(Tool {
+    fn tool(&self, arguments: &[&str], timeout: Duration) -> Tool {
+        Tool {
             program: "docker",
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: self.variables.clone(),
+            home: Some(self.home.clone()),
             directory: None,
             timeout,
-        })
+        }
     }
 
     /// Runs `docker <arguments>`; any end but a good one is an error told as `what` failed.

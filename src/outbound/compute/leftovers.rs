@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,14 +11,19 @@ use super::patch::{ENVIRONMENT_LABEL, INSTALLATION_LABEL};
 use super::sweep::{KINDS, QUICK, sweep};
 use crate::domain::environment::LifeId;
 use crate::domain::error::PortResult;
+use crate::outbound::machine::Machine;
 
 /// Everything of docker's that this installation made, in words (`volume shop-a_data`), by the life that it was made
 /// for.
 ///
 /// # Errors
 /// When docker cannot be asked.
-pub async fn labelled(home: &Path, installation: &str) -> PortResult<BTreeMap<LifeId, Vec<String>>> {
-    let docker = Docker::new(home);
+pub async fn labelled(
+    machine: Arc<dyn Machine>,
+    home: &Path,
+    installation: &str,
+) -> PortResult<BTreeMap<LifeId, Vec<String>>> {
+    let docker = Docker::new(machine, home);
     let mut found: BTreeMap<LifeId, Vec<String>> = BTreeMap::new();
     for kind in &KINDS {
         let filter = format!("label={INSTALLATION_LABEL}={installation}");
@@ -39,6 +45,6 @@ pub async fn labelled(home: &Path, installation: &str) -> PortResult<BTreeMap<Li
 ///
 /// # Errors
 /// When docker cannot be asked.
-pub async fn remove_labelled(home: &Path, life: LifeId) -> PortResult<Vec<String>> {
-    sweep(&Docker::new(home), life).await
+pub async fn remove_labelled(machine: Arc<dyn Machine>, home: &Path, life: LifeId) -> PortResult<Vec<String>> {
+    sweep(&Docker::new(machine, home), life).await
 }

@@ -22,13 +22,8 @@ impl Compose {
         }
         let arguments = [self.before(request), options(request), services].concat();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let handed = AtomicU32::new(0);
-        let line = |line: &str| {
-            let wants_more = sink.line(line);
-            let count = handed.fetch_add(1, Ordering::Relaxed) + 1;
-            wants_more && request.head.is_none_or(|head| count < head)
-        };
-        self.docker.stream("cannot read the logs", &arguments, &line, cancel).await
+        let head = Head { sink, most: request.head, handed: AtomicU32::new(0) };
+        self.place.docker.stream("cannot read the logs", &arguments, &head, cancel).await
     }
 
     fn before(&self, request: &LogRequest) -> Vec<String> {
@@ -36,6 +31,21 @@ impl Compose {
         let mut arguments = vec!["compose".to_owned(), "--ansi".to_owned(), ansi.to_owned()];
         arguments.extend(self.file_arguments());
         arguments
+    }
+}
+
+/// Hands on the first lines of all.
+struct Head<'a> {
+    sink: &'a dyn LineSink,
+    most: Option<u32>,
+    handed: AtomicU32,
+}
+
+impl LineSink for Head<'_> {
+    fn line(&self, line: &str) -> bool {
+        let wants_more = self.sink.line(line);
+        let count = self.handed.fetch_add(1, Ordering::Relaxed) + 1;
+        wants_more && self.most.is_none_or(|most| count < most)
     }
 }
 

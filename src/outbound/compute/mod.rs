@@ -4,8 +4,8 @@ mod application;
 mod compose;
 mod docker;
 mod leftovers;
-mod local;
 mod logs;
+mod on_machine;
 mod patch;
 mod ready;
 mod repository;
@@ -14,7 +14,7 @@ mod sweep;
 mod worktree;
 
 pub use leftovers::{labelled, remove_labelled};
-pub use local::{LocalCompute, LocalComputeOptions};
+pub use on_machine::{ComputeOptions, MachineCompute};
 pub use repository::main_worktree;
 pub use source::{CodeSource, MirrorSource};
 pub use worktree::WorktreeSource;

@@ -72,7 +72,7 @@ impl Compose {
         containers: &[ComposeContainer],
         part: Part,
     ) -> PortError {
-        let own = self.services(part).unwrap_or_default();
+        let own = self.services(part);
         let at_fault: Vec<_> = containers.iter().filter(|c| own.contains(&c.service) && has_failed(c)).collect();
         self.explain(error, &at_fault).await
     }

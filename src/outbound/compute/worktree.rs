@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::local::unusable;
+use super::on_machine::unusable;
 use super::source::CodeSource;
 use crate::domain::change::Sha;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -218,6 +218,7 @@ impl WorktreeSource {
             environment: self.variables.clone(),
             directory: Some(directory.to_owned()),
             timeout,
+            home: None,
         };
         tool.run(cancel).await
     }

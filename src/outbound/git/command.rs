@@ -58,6 +58,32 @@ const CONFIGURATION: [(&str, &str); 20] = [
     ("safe.directory", "*"),
 ];
 
+/// Configuration as variables.
+fn configured(configuration: &[(&'static str, String)]) -> BTreeMap<String, String> {
+    let count = ("GIT_CONFIG_COUNT".to_owned(), configuration.len().to_string());
+    let each = configuration.iter().enumerate().flat_map(|(index, (name, value))| {
+        [
+            (format!("GIT_CONFIG_KEY_{index}"), (*name).to_owned()),
+            (format!("GIT_CONFIG_VALUE_{index}"), value.clone()),
+        ]
+    });
+    each.chain([count]).collect()
+}
+
+/// What git on a host finds in its environment: our configuration, and neither the account's nor the machine's.
+#[must_use]
+pub fn host_variables() -> BTreeMap<String, String> {
+    let configuration: Vec<_> = CONFIGURATION.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let fixed = [
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_ATTR_NOSYSTEM", "1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+    ];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    configured(&configuration).into_iter().chain(fixed).collect()
+}
+
 /// A git process to be.
 pub(super) struct Git {
     tool: Tool,
@@ -118,13 +144,17 @@ impl Git {
         self
     }
 
+    /// The same over this `ssh` command, a line for git's shell.
+    pub(super) fn ssh(mut self, command: &str) -> Self {
+        self.tool.environment.insert("GIT_SSH_COMMAND".to_owned(), command.to_owned());
+        // Else git runs it once more to find out which ssh it is.
+        self.tool.environment.insert("GIT_SSH_VARIANT".to_owned(), "ssh".to_owned());
+        self
+    }
+
     /// The whole process, ready to run.
     pub(super) fn command(mut self, arguments: &[&str]) -> Tool {
-        self.tool.environment.insert("GIT_CONFIG_COUNT".to_owned(), self.configuration.len().to_string());
-        for (index, (name, value)) in self.configuration.into_iter().enumerate() {
-            self.tool.environment.insert(format!("GIT_CONFIG_KEY_{index}"), name.to_owned());
-            self.tool.environment.insert(format!("GIT_CONFIG_VALUE_{index}"), value);
-        }
+        self.tool.environment.extend(configured(&self.configuration));
         self.tool.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         self.tool
     }

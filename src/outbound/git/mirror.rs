@@ -51,6 +51,17 @@ struct Download<'a> {
     cancel: &'a CancellationToken,
 }
 
+/// Where a commit is pushed to.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// The `ssh` command, a line for git's shell.
+    pub command: String,
+    /// `user@address:path`.
+    pub url: String,
+    /// The reference that keeps the commit there.
+    pub reference: String,
+}
+
 /// One file in a commit.
 struct Blob {
     id: String,
@@ -147,6 +158,24 @@ impl MirrorGit {
         let (short, name) = (commit.short(), &repository.name);
         let why = "was the head repository deleted or the branch force-pushed?";
         Err(PortError::new(ErrorKind::NotFound, format!("commit {short} is no longer in {name}: {why}")))
+    }
+
+    /// Pushes a commit that the mirror has to another repository, however long that takes.
+    ///
+    /// # Errors
+    /// `Unavailable` when the other side cannot be reached or is full, `Cancelled`.
+    pub async fn push(
+        &self,
+        repository: &Repository,
+        commit: &Sha,
+        to: &Push,
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        let mirror = self.mirror(repository);
+        let what = format!("cannot push {} of {}", commit.short(), repository.name);
+        let reference = format!("+{commit}:{}", to.reference);
+        let arguments = ["push", "--quiet", "--no-verify", "--end-of-options", &to.url, &reference];
+        self.git(&mirror).ssh(&to.command).over_the_network(cancel).run(&what, &arguments).await.map(drop)
     }
 
     /// Fetches the commit by its id, or everything where the server gives no commit by id.

@@ -9,4 +9,5 @@ mod failure;
 mod mirror;
 mod path;
 
-pub use mirror::MirrorGit;
+pub use command::host_variables;
+pub use mirror::{MirrorGit, Push};

@@ -4,14 +4,21 @@
 mod access;
 mod channel;
 mod connection;
+mod figures;
 mod host;
+mod long_tool;
+mod machine;
 mod options;
 mod quote;
 mod request;
 mod runner;
 mod sight;
+mod source;
+mod stream;
 
 pub use access::SshAccess;
 pub use host::SshHost;
+pub use machine::SshMachine;
 pub use options::SshOptions;
 pub use runner::{SshRunner, SshRunnerOptions};
+pub use source::HostSource;

@@ -62,6 +62,7 @@ pub struct SshRunner {
     host: Arc<SshHost>,
     options: SshRunnerOptions,
     folder: String,
+    boot: String,
     /// Runs of former epochs whose results nobody collected.
     inherited: Mutex<Vec<Found>>,
     redactor: Redactor,
@@ -102,9 +103,11 @@ impl SshRunner {
         let folder = options.folder();
         let arguments = [options.root.clone(), folder.clone(), options.epoch.to_string()];
         let answer = host.expect("cannot take the environment over", &Request::new(TAKE_OVER, arguments)).await?;
-        let found = answer.text().lines().filter_map(Found::parse).collect();
+        let text = answer.text();
+        let (boot, runs) = text.split_once('\n').unwrap_or((&text, ""));
+        let found = runs.lines().filter_map(Found::parse).collect();
         let commit = options.commit.clone();
-        let runner = Self { host, options, folder, inherited: Mutex::new(found), redactor };
+        let runner = Self { host, options, folder, boot: boot.to_owned(), inherited: Mutex::new(found), redactor };
         let may_stay = |run: &Found| run.has_ended || run.record.is_for(commit.as_deref());
         runner.end_unless(&mut *runner.inherited.lock().await, may_stay).await?;
         Ok(runner)
@@ -113,6 +116,12 @@ impl SshRunner {
     /// The life's folder on the host.
     pub(super) fn folder(&self) -> &str {
         &self.folder
+    }
+
+    /// Which boot of the host this is.
+    #[must_use]
+    pub fn boot(&self) -> &str {
+        &self.boot
     }
 
     /// The claim's epoch.
@@ -154,9 +163,12 @@ impl SshRunner {
     }
 
     /// Adopts the run that is asked for where there is one.
-    async fn adopt(&self, command: &HookCommand) -> PortResult<Option<Found>> {
+    async fn adopt(&self, command: &HookCommand, which: Adopted) -> PortResult<Option<Found>> {
         let mut inherited = self.inherited.lock().await;
-        let adoptable = |run: &Found| run.record.is_of(command) && (run.has_ended || run.is_supervised);
+        let adoptable = |run: &Found| {
+            let ended = run.has_ended && which == Adopted::Any;
+            run.record.is_of(command) && (ended || run.is_supervised && !run.has_ended)
+        };
         let adopted = inherited.iter().position(adoptable).map(|at| inherited.swap_remove(at));
         let may_stay = |run: &Found| run.record.step() != command.step && (run.has_ended || run.is_supervised);
         self.end_unless(&mut inherited, may_stay).await?;
@@ -276,6 +288,15 @@ impl SshRunner {
     }
 }
 
+/// Which runs of a former epoch stand for the one that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Adopted {
+    /// Also one that ended: a hook's effect lasts.
+    Any,
+    /// One that still goes on: what it did when it ended may have been undone since.
+    Running,
+}
+
 /// A run that is waited for.
 #[derive(Clone, Copy)]
 struct Watched<'a> {
@@ -287,15 +308,30 @@ struct Watched<'a> {
 
 #[async_trait]
 impl HookRunner for SshRunner {
+    async fn run(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome> {
+        self.run_or_adopt(command, Adopted::Any, cancel).await
+    }
+
+    async fn settle(&self) -> PortResult<()> {
+        self.end_unless(&mut *self.inherited.lock().await, |run| run.has_ended).await
+    }
+}
+
+impl SshRunner {
     /// The time of an adopted run begins anew. A step that is not killable ends first when it is cancelled and
     /// returns its outcome.
-    async fn run(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome> {
+    pub(super) async fn run_or_adopt(
+        &self,
+        command: &HookCommand,
+        which: Adopted,
+        cancel: &CancellationToken,
+    ) -> PortResult<HookOutcome> {
         if cancel.is_cancelled() {
             return Err(PortError::new(ErrorKind::Cancelled, format!("step {} was cancelled", command.step)));
         }
         let name = folder_name(&command.step);
         let deadline = Instant::now() + command.timeout;
-        if let Some(run) = self.adopt(command).await? {
+        if let Some(run) = self.adopt(command, which).await? {
             let watched = Watched { command, name: &name, record: &run.record, deadline };
             tracing::info!(step = %command.step, "adopting the run of a former epoch");
             match self.wait(self.looking(&name, &run.record), &watched, cancel).await? {
@@ -308,9 +344,5 @@ impl HookRunner for SshRunner {
         let watched = Watched { command, name: &name, record: &record, deadline };
         let seen = self.wait(self.beginning(command, &record)?, &watched, cancel).await?;
         self.conclude(seen, &watched).await
-    }
-
-    async fn settle(&self) -> PortResult<()> {
-        self.end_unless(&mut *self.inherited.lock().await, |run| run.has_ended).await
     }
 }

@@ -7,7 +7,7 @@ use super::process::{Marker, Selection};
 use crate::domain::environment::LifeId;
 
 /// Marks everything that an environment's hooks started.
-pub(super) const LIFE_MARKER: &str = "PREVIEWCTL_ENVIRONMENT_ID";
+pub(in crate::outbound) const LIFE_MARKER: &str = "PREVIEWCTL_ENVIRONMENT_ID";
 /// Marks everything that one run of a hook started.
 pub(super) const RUN_MARKER: &str = "PREVIEWBOT_RUN";
 /// Marks programs that the bot itself runs for a life and waits for.

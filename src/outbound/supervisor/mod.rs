@@ -17,6 +17,7 @@ mod record;
 mod run;
 mod runner;
 
+pub(super) use environment::LIFE_MARKER;
 pub use environment::{TOOL_MARKER, allowed_variables, end_marked_processes, end_orphaned_tools};
 pub use kept::{KeptRun, kept_runs};
 pub use lines::{Lines, Veil};

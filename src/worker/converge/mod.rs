@@ -11,7 +11,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::reporter::Forges;
-use super::workshop::{Bench, Workshop};
+use super::workshop::{Bench, Place, Workshop};
 use super::{Cancel, assess};
 use crate::domain::change::Sha;
 use crate::domain::entry::Status;
@@ -26,6 +26,9 @@ use trouble::Trouble;
 
 /// Name of the host that stands for the bot's own machine.
 pub const LOCAL_HOST: &str = "local";
+
+/// How long a deploy waits before it looks for room on a host again.
+const UNTIL_ROOM: Duration = Duration::from_secs(5);
 
 /// Brings environments to what is desired.
 pub struct Converger {
@@ -81,6 +84,13 @@ impl Converger {
 
     async fn deploy(&self, task: &Task<'_>, commit: &Sha) -> JobEnd {
         let started = self.clock.now();
+        let host = match self.workshop.place(task.claimed, &task.environment).await {
+            Ok(Place::On(host)) => host,
+            Ok(Place::Full(reason)) => return JobEnd::Wait { reason, after: UNTIL_ROOM },
+            Err(error) => return self.failed(task, &error.into()).await,
+        };
+        let placed = Environment { host: Some(host), ..task.environment.clone() };
+        let task = &Task { environment: placed, ..*task };
         match self.try_deploy(task, commit, started).await {
             Ok(()) => JobEnd::Succeeded { reason: format!("{} runs {}", task.environment.name, commit.short()) },
             Err(trouble) => {
@@ -105,7 +115,6 @@ impl Converger {
 
     async fn try_deploy(&self, task: &Task<'_>, commit: &Sha, started: jiff::Timestamp) -> Result<(), Trouble> {
         let environment = &task.environment;
-        self.environments.place(&task.claimed.claim, LOCAL_HOST).await?;
         let prepared = self.prepare(task, commit).await?;
         let bench = self.bench(task, &prepared).await?;
         let (networking, hooks) = (bench.networking.clone(), bench.hooks.clone());

@@ -11,7 +11,7 @@ use previewbot::domain::port_map::PortMap;
 use previewbot::domain::ports::{ComputePort, ContainerTarget, Containers, LineSink, LogRequest, Part, UpRequest};
 use previewbot::domain::project::parse::parse;
 use previewbot::domain::render::compose::{COMPOSE_FILE, render};
-use previewbot::outbound::compute::LocalCompute;
+use previewbot::outbound::compute::MachineCompute;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::until;
@@ -41,7 +41,7 @@ fn generated(services: &[(&str, &str)]) -> String {
 /// One environment with both parts.
 struct Scene {
     place: Place,
-    compute: LocalCompute,
+    compute: MachineCompute,
     info: ComputeAccessInfo,
 }
 

@@ -13,8 +13,9 @@ use previewbot::domain::entry::ComputeAccessInfo;
 use previewbot::domain::error::{ErrorKind, PortResult};
 use previewbot::domain::port_map::PortMap;
 use previewbot::domain::ports::{ComputePort, CreateRequest, Git, HookRunner};
-use previewbot::outbound::compute::{LocalCompute, LocalComputeOptions, MirrorSource};
+use previewbot::outbound::compute::{ComputeOptions, MachineCompute, MirrorSource};
 use previewbot::outbound::git::MirrorGit;
+use previewbot::outbound::machine::LocalMachine;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{Bench, commit, forge_repository, lives, until};
@@ -80,7 +81,7 @@ impl Place {
         format!("test-{}", &self.bench.life.to_string()[..8])
     }
 
-    pub(super) async fn compute(&self, commit: &Sha) -> LocalCompute {
+    pub(super) async fn compute(&self, commit: &Sha) -> MachineCompute {
         let url = format!("file://{}", self.bench.path("forge").display());
         let git = MirrorGit::new(&self.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]));
         git.fetch(&self.repository, commit, self.bench.life, None, &tokio_util::sync::CancellationToken::new())
@@ -88,7 +89,7 @@ impl Place {
             .unwrap();
         let runner: Arc<dyn HookRunner> = Arc::new(self.bench.runner(1).await);
         let root = self.bench.path("previews");
-        let options = LocalComputeOptions {
+        let options = ComputeOptions {
             life: self.bench.life,
             slug: self.slug(),
             directory: root.join(self.slug()).join(self.name),
@@ -98,7 +99,7 @@ impl Place {
             stop_seconds: 1,
             installation: "installation-test".to_owned(),
             docker_config: self.bench.path("docker"),
-            run_as: None,
+            reached: None,
         };
         let source = MirrorSource {
             git: Arc::new(git),
@@ -107,15 +108,15 @@ impl Place {
             life: self.bench.life,
             run_as: None,
         };
-        LocalCompute::new(options, Arc::new(source), runner)
+        MachineCompute::new(options, Arc::new(LocalMachine::new(runner, None)), Arc::new(source))
     }
 
-    pub(super) async fn create(&self, compute: &LocalCompute) -> ComputeAccessInfo {
+    pub(super) async fn create(&self, compute: &MachineCompute) -> ComputeAccessInfo {
         let request = CreateRequest { environment: self.name.to_owned(), branch: "x".to_owned(), base: None };
         compute.create(&request, &CancellationToken::new()).await.unwrap()
     }
 
-    async fn start(&self, compute: &LocalCompute, info: &ComputeAccessInfo, port: u16) -> PortResult<()> {
+    async fn start(&self, compute: &MachineCompute, info: &ComputeAccessInfo, port: u16) -> PortResult<()> {
         let ports = PortMap::from([("db".to_owned(), port)]);
         compute.start(self.name, info, &ports, &CancellationToken::new()).await
     }

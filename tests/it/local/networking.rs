@@ -9,7 +9,7 @@ use previewbot::domain::environment::EnvironmentId;
 use previewbot::domain::error::{ErrorKind, PortError, PortResult};
 use previewbot::domain::port_map::{PortMap, block_start};
 use previewbot::domain::ports::{NetworkingPort, PortLeases, ReadinessProbe};
-use previewbot::outbound::networking::{LocalNetworking, NetworkingOptions};
+use previewbot::outbound::networking::{LeasedNetworking, NetworkingOptions};
 use previewbot::outbound::probe::HttpProbe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ impl PortLeases for Leases {
     }
 }
 
-fn networking(leases: &Arc<Leases>, id: i64) -> LocalNetworking {
+fn networking(leases: &Arc<Leases>, id: i64) -> LeasedNetworking {
     let options = NetworkingOptions {
         host: "local".to_owned(),
         environment: EnvironmentId(id),
@@ -53,7 +53,7 @@ fn networking(leases: &Arc<Leases>, id: i64) -> LocalNetworking {
         public_host: "previews.example.com".to_owned(),
         template: "http://{host}:{port}".to_owned(),
     };
-    LocalNetworking::new(leases.clone(), Arc::default(), options)
+    LeasedNetworking::new(leases.clone(), Arc::default(), options)
 }
 
 fn names(names: &[&str]) -> Vec<String> {

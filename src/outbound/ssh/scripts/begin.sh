@@ -16,6 +16,7 @@ if [ "$begun" != "$id" ] || [ ! -e "$run/state/process" ]; then
   # The variables come from a file: what stands on a command line, everybody on the host can read.
   launch='run=$1
 . "$run/environment"
+umask 022
 rm -f "$run/environment"
 PREVIEWBOT_SUPERVISOR=$run
 '$supervisor

@@ -57,6 +57,12 @@ impl Store {
                 let (attempt, crashes) = (row.attempt, row.crashes);
                 put_back(tx, now, row, Requeue { run_at, attempt, crashes, reason: Some(&reason) }).await
             }
+            JobEnd::Wait { reason, after } => {
+                let run_at = now.saturating_add(self.jittered(millis(after)));
+                let (attempt, crashes) = (row.attempt - 1, row.crashes);
+                put_back(tx, now, row, Requeue { run_at, attempt, crashes, reason: None }).await?;
+                wait(tx, row.id, &reason).await
+            }
             JobEnd::GivenBack => {
                 let attempt = row.attempt - 1;
                 put_back(tx, now, row, Requeue { run_at: now, attempt, crashes: row.crashes, reason: None }).await
@@ -124,6 +130,29 @@ impl Store {
         self.tell_all();
         Ok(())
     }
+}
+
+/// Says what a job that was put back waits for, and how many wait before it. One that was ended instead is left alone.
+async fn wait(tx: &mut Tx, job: i64, reason: &str) -> PortResult<()> {
+    let before: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM jobs WHERE state IN ('queued', 'waiting') AND state = 'waiting' AND touches AND id < $1",
+    )
+    .bind(job)
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(failed("count what waits"))?;
+    let place = match before {
+        0 => "next in line".to_owned(),
+        1 => "1 preview waits before it".to_owned(),
+        before => format!("{before} previews wait before it"),
+    };
+    sqlx::query("UPDATE jobs SET state = 'waiting', wait_reason = $1 WHERE id = $2 AND state = 'queued'")
+        .bind(format!("{reason}; {place}"))
+        .bind(job)
+        .execute(&mut **tx)
+        .await
+        .map(|_| ())
+        .map_err(failed("let a job wait"))
 }
 
 /// Tells a running job, by its next heartbeat, to stop. The first reason stays.

@@ -7,6 +7,7 @@ mod deliveries;
 mod endings;
 mod environments;
 mod folders;
+mod hosts;
 mod housekeeping;
 mod insert;
 mod jobs;

@@ -1,4 +1,4 @@
-//! Environments on this machine: a checkout and a compose project.
+//! Environments on a machine: a checkout and a compose project.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::compose::Compose;
+use super::compose::{Compose, ComposePlace};
 use super::docker::Docker;
 use super::patch::{self, Patch};
 use super::source::CodeSource;
@@ -18,18 +18,17 @@ use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::port_map::PortMap;
-use crate::domain::ports::{ComputeAccess, ComputePort, CreateRequest, HookRunner};
-use crate::outbound::access::LocalAccess;
-use crate::outbound::file_work::apart;
-use crate::outbound::supervisor::{TOOL_MARKER, UserIds, end_marked_processes, end_orphaned_tools, life_folder};
+use crate::domain::ports::{ComputeAccess, ComputePort, CreateRequest};
+use crate::outbound::machine::Machine;
+use crate::outbound::supervisor::{TOOL_MARKER, life_folder};
 use crate::outbound::tool::Tool;
 
 /// How long a look into a person's own worktree may take.
 const QUICK: Duration = Duration::from_secs(10);
 
-/// Which environment, and how this machine is used for it.
+/// Which environment, and how the machine is used for it.
 #[derive(Debug, Clone)]
-pub struct LocalComputeOptions {
+pub struct ComputeOptions {
     /// The environment's life.
     pub life: LifeId,
     /// The project's slug.
@@ -48,20 +47,20 @@ pub struct LocalComputeOptions {
     pub installation: String,
     /// docker's own folder for this environment or project: `DOCKER_CONFIG`.
     pub docker_config: PathBuf,
-    /// The account that hooks run as and that owns the checkout; `None`: the bot's own.
-    pub run_as: Option<UserIds>,
+    /// What the entry says of how the machine is reached: address and account.
+    pub reached: Option<(String, String)>,
 }
 
-/// One environment on this machine.
-pub struct LocalCompute {
-    pub(super) options: LocalComputeOptions,
+/// One environment on a machine.
+pub struct MachineCompute {
+    pub(super) options: ComputeOptions,
+    pub(super) machine: Arc<dyn Machine>,
     source: Arc<dyn CodeSource>,
-    runner: Arc<dyn HookRunner>,
 }
 
-impl std::fmt::Debug for LocalCompute {
+impl std::fmt::Debug for MachineCompute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalCompute").field("directory", &self.options.directory).finish_non_exhaustive()
+        f.debug_struct("MachineCompute").field("directory", &self.options.directory).finish_non_exhaustive()
     }
 }
 
@@ -88,21 +87,27 @@ impl Leftovers {
     }
 }
 
-impl LocalCompute {
-    /// The compute of one environment with code from `source`; hooks in it run through `runner`.
+impl MachineCompute {
+    /// The compute of one environment with code from `source`.
     #[must_use]
-    pub fn new(options: LocalComputeOptions, source: Arc<dyn CodeSource>, runner: Arc<dyn HookRunner>) -> Self {
-        Self { options, source, runner }
+    pub fn new(options: ComputeOptions, machine: Arc<dyn Machine>, source: Arc<dyn CodeSource>) -> Self {
+        Self { options, machine, source }
     }
 
-    pub(super) fn compose(&self, environment: &str) -> Compose {
+    fn docker(&self) -> Docker {
         let mark = (TOOL_MARKER.to_owned(), self.options.life.to_string());
-        Compose {
+        Docker::new(self.machine.clone(), &self.options.docker_config).with([mark])
+    }
+
+    pub(super) async fn compose(&self, environment: &str) -> PortResult<Compose> {
+        let place = ComposePlace {
             name: project_name(&self.options.slug, environment),
             resolved: life_folder(&self.options.root, self.options.life).join("compose.json"),
-            docker: Docker::new(&self.options.docker_config).with([mark]),
+            machine: self.machine.clone(),
+            docker: self.docker(),
             stop_seconds: self.options.stop_seconds,
-        }
+        };
+        Compose::open(place).await
     }
 
     pub(super) fn labels(&self, environment: &str) -> [(&'static str, String); 4] {
@@ -120,30 +125,46 @@ impl LocalCompute {
 
     /// The cheap half of a destroy is tried even when docker does not answer.
     async fn remove_infrastructure(&self, environment: &str, left: &mut Leftovers) {
-        let compose = self.compose(environment);
-        if !compose.is_resolved() && self.options.compose_file.is_none() {
+        let compose = self.compose(environment).await;
+        let was_started = compose.as_ref().map_or(true, Compose::is_resolved);
+        if !was_started && self.options.compose_file.is_none() {
             return;
         }
-        if compose.is_resolved()
-            && let Err(error) = compose.down().await
-        {
+        let down = match &compose {
+            Ok(compose) if was_started => compose.down().await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(PortError::new(error.kind(), error.chain())),
+        };
+        if let Err(error) = down {
             tracing::warn!(environment, error = %error.chain(), "compose down failed; removing by label");
         }
-        match sweep(&compose.docker, self.options.life).await {
+        match sweep(&self.docker(), self.options.life).await {
             Ok(found) => left.0.extend(found),
             // Never started, and no docker to ask: nothing of ours can be there.
-            Err(_) if !compose.is_resolved() => {}
-            Err(error) => left.note(&format!("compose project {}", compose.name), Err(error)),
+            Err(_) if !was_started => {}
+            Err(error) => left.note(&format!("the compose project of {environment}"), Err(error)),
+        }
+    }
+
+    /// Ends programs and hooks of the environment, whoever began them.
+    async fn end_processes(&self, left: &mut Leftovers) {
+        left.note("programs of ours", self.machine.end_tools(self.options.life).await.map_err(|e| e.chain()));
+        match self.machine.end_marked(self.options.life).await {
+            Ok(found) => left.processes(found),
+            Err(error) => left.note("processes", Err(error.chain())),
         }
     }
 }
 
 #[async_trait]
-impl ComputePort for LocalCompute {
+impl ComputePort for MachineCompute {
     async fn create(&self, request: &CreateRequest, cancel: &CancellationToken) -> PortResult<ComputeAccessInfo> {
         let directory = &self.options.directory;
+        let (host, user) = self.options.reached.clone().unzip();
         let info = ComputeAccessInfo {
-            kind: "local".to_owned(),
+            kind: self.machine.kind().to_owned(),
+            host,
+            user,
             path: Some(directory.to_string_lossy().into_owned()),
             managed_worktree: true,
             ..ComputeAccessInfo::default()
@@ -161,11 +182,11 @@ impl ComputePort for LocalCompute {
     }
 
     async fn access(&self, info: &ComputeAccessInfo) -> PortResult<Arc<dyn ComputeAccess>> {
-        Ok(Arc::new(LocalAccess::new(self.path(info), self.runner.clone(), self.options.run_as)))
+        Ok(self.machine.access(&self.path(info)))
     }
 
     async fn exists(&self, info: &ComputeAccessInfo) -> PortResult<bool> {
-        Ok(self.path(info).is_dir())
+        self.machine.is_folder(&self.path(info)).await
     }
 
     async fn start(
@@ -176,30 +197,29 @@ impl ComputePort for LocalCompute {
         cancel: &CancellationToken,
     ) -> PortResult<()> {
         let Some(file) = &self.options.compose_file else { return Ok(()) };
-        end_orphaned_tools(self.options.life).await;
-        let compose = self.compose(environment);
-        let labels = self.labels(environment);
-        let patch = Patch { name: &compose.name, ports, bind: &self.options.bind, labels: &labels };
+        self.machine.end_tools(self.options.life).await?;
+        let mut compose = self.compose(environment).await?;
+        let (labels, name) = (self.labels(environment), compose.place.name.clone());
+        let patch = Patch { name: &name, ports, bind: &self.options.bind, labels: &labels };
         compose.resolve((&self.path(info), file), &patch, cancel).await?;
         compose.up(cancel).await
     }
 
     async fn stop(&self, environment: &str, _info: &ComputeAccessInfo) -> PortResult<()> {
         let mut left = Leftovers::default();
-        end_orphaned_tools(self.options.life).await;
-        let compose = self.compose(environment);
+        self.machine.end_tools(self.options.life).await?;
+        let compose = self.compose(environment).await?;
         if compose.is_resolved() {
-            left.note(&format!("compose project {}", compose.name), compose.stop().await);
+            left.note(&format!("compose project {}", compose.place.name), compose.stop().await);
         }
-        left.processes(end_marked_processes(self.options.life).await);
+        self.end_processes(&mut left).await;
         left.into_result("stopping")
     }
 
     async fn destroy(&self, environment: &str, info: &ComputeAccessInfo) -> PortResult<()> {
         let mut left = Leftovers::default();
-        end_orphaned_tools(self.options.life).await;
         // Processes first: they may write to the folders that are removed.
-        left.processes(end_marked_processes(self.options.life).await);
+        self.end_processes(&mut left).await;
         self.remove_infrastructure(environment, &mut left).await;
         if info.managed_worktree {
             let path = self.path(info);
@@ -210,18 +230,16 @@ impl ComputePort for LocalCompute {
         if left.0.is_empty() {
             let folder = life_folder(&self.options.root, self.options.life);
             let what = format!("folder {}", folder.display());
-            left.note(&what, apart(move || remove_folder(&folder)).await);
+            left.note(&what, self.machine.remove(&folder).await.map_err(|error| error.chain()));
         }
         left.into_result("destroying")
     }
 
     async fn is_running(&self, environment: &str, _info: &ComputeAccessInfo) -> PortResult<bool> {
-        let compose = self.compose(environment);
-        match (&self.options.compose_file, compose.is_resolved()) {
-            (None, _) => Ok(true),
-            (Some(_), false) => Ok(false),
-            (Some(_), true) => compose.is_running().await,
+        if self.options.compose_file.is_none() {
+            return Ok(true);
         }
+        self.compose(environment).await?.is_running().await
     }
 
     async fn detect_branch(&self, path: &str) -> PortResult<String> {
@@ -233,19 +251,12 @@ impl ComputePort for LocalCompute {
             timeout: QUICK,
             ..Tool::default()
         };
-        let output = tool.run(&CancellationToken::new()).await?;
+        let output = self.machine.run(tool, &CancellationToken::new()).await?;
         if output.succeeded() {
             return Ok(output.text().trim().to_owned());
         }
         let message = format!("{path} has no branch checked out: check one out or name it");
         Err(PortError::new(ErrorKind::Invalid, message))
-    }
-}
-
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,352 @@
+//! Adapters for one job of one environment, on the bot's own machine or on a host of the pool.
+
+mod pool;
+mod runners;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::folders::Folders;
+use crate::domain::change::{Repository, Sha};
+use crate::domain::environment::{Desired, Environment};
+use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::host::VmSpec;
+use crate::domain::job::Work;
+use crate::domain::policy::Placement;
+use crate::domain::ports::{ClaimedJob, Environments as _, HookRunner, PortLeases};
+use crate::domain::project::ProjectConfig;
+use crate::domain::project::validate::ProjectFiles;
+use crate::domain::redact::Redactor;
+use crate::outbound::compute::{ComputeOptions, MachineCompute, MirrorSource};
+use crate::outbound::git::MirrorGit;
+use crate::outbound::machine::LocalMachine;
+use crate::outbound::networking::{LeasedNetworking, NetworkingOptions};
+use crate::outbound::probe::HttpProbe;
+use crate::outbound::progress::JournalReporter;
+use crate::outbound::reservations::Reservations;
+use crate::outbound::ssh::{HostSource, SshMachine, SshRunner, SshRunnerOptions};
+use crate::outbound::store::{SqliteLeases, SqliteState, Store};
+use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, own_tree};
+use crate::settings::{Mode, Placed, Settings};
+use crate::worker::converge::LOCAL_HOST;
+use crate::worker::workshop::{Bench, Place, Workshop};
+pub(crate) use pool::{Pool, PoolHost};
+use runners::Runners;
+
+/// The workshop of all machines that the settings name.
+pub(super) struct Workshops {
+    settings: Arc<Settings>,
+    folders: Folders,
+    store: Store,
+    git: Arc<MirrorGit>,
+    pool: Arc<Pool>,
+    probe: Arc<HttpProbe>,
+    reservations: Arc<Reservations>,
+    run_as: Option<UserIds>,
+    machine: String,
+}
+
+impl Workshops {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        store: Store,
+        (git, pool): (Arc<MirrorGit>, Arc<Pool>),
+        run_as: Option<UserIds>,
+    ) -> anyhow::Result<Self> {
+        let folders = Folders::new(&settings.data_dir);
+        folders.make()?;
+        Ok(Self {
+            folders,
+            settings,
+            store,
+            git,
+            pool,
+            probe: Arc::new(HttpProbe::new()?),
+            reservations: Arc::default(),
+            run_as,
+            machine: machine_name(),
+        })
+    }
+
+    async fn runner(
+        &self,
+        claimed: &ClaimedJob,
+        environment: &Environment,
+        commit: Option<&Sha>,
+    ) -> PortResult<LocalHookRunner> {
+        let options = RunnerOptions {
+            root: self.folders.previews(),
+            life: environment.life,
+            epoch: claimed.claim.epoch,
+            run_as: self.run_as,
+            commit: adoptable(claimed, environment, commit),
+        };
+        let secrets = self.secrets(&environment.project.repository)?;
+        let redactor = Redactor::of_secrets(&secrets);
+        Ok(LocalHookRunner::take_over(options).await?.hiding(redactor))
+    }
+
+    async fn host_runner(
+        &self,
+        host: &PoolHost,
+        claimed: &ClaimedJob,
+        environment: &Environment,
+        commit: Option<&Sha>,
+    ) -> PortResult<SshRunner> {
+        let options = SshRunnerOptions {
+            root: host.root().to_string_lossy().into_owned(),
+            life: environment.life,
+            epoch: claimed.claim.epoch,
+            commit: adoptable(claimed, environment, commit),
+        };
+        let secrets = self.secrets(&environment.project.repository)?;
+        SshRunner::take_over(host.ssh.clone(), options, Redactor::of_secrets(&secrets)).await
+    }
+
+    /// The host that an environment is placed on; `None`: the bot's own machine.
+    fn host_of(&self, environment: &Environment) -> PortResult<Option<&PoolHost>> {
+        match environment.host.as_deref() {
+            None | Some(LOCAL_HOST) => Ok(None),
+            Some(name) => self.pool.get(name).map(Some),
+        }
+    }
+
+    fn networking(&self, task: &Task<'_>, host: Option<&PoolHost>) -> LeasedNetworking {
+        let leases: Arc<dyn PortLeases> =
+            Arc::new(SqliteLeases::new(self.store.clone(), task.claimed.claim.clone()));
+        let public_host =
+            host.map_or(self.settings.local.public_host.as_str(), |host| host.settings.public_host());
+        let options = NetworkingOptions {
+            host: host.map_or(LOCAL_HOST, |host| &host.settings.name).to_owned(),
+            environment: task.environment.id,
+            slug: task.environment.project.slug.to_string(),
+            public_host: public_host.to_owned(),
+            template: self.settings.urls.template.clone(),
+        };
+        match host {
+            None => LeasedNetworking::new(leases, self.reservations.clone(), options),
+            Some(host) => LeasedNetworking::on(host.ssh.clone(), leases, options),
+        }
+    }
+
+    /// Where the environment lives on the bot's own machine.
+    fn local_compute(&self, task: &Task<'_>, hooks: Arc<dyn HookRunner>) -> MachineCompute {
+        let environment = task.environment;
+        let options = ComputeOptions {
+            root: self.folders.previews(),
+            directory: self.folders.compute_root(environment),
+            bind: self.settings.local.bind.to_string(),
+            docker_config: self.folders.life(environment.life).join("docker"),
+            reached: None,
+            ..self.common(task)
+        };
+        let source = MirrorSource {
+            git: self.git.clone(),
+            repository: environment.project.repository.clone(),
+            commit: task.commit.cloned(),
+            life: environment.life,
+            run_as: self.run_as,
+        };
+        MachineCompute::new(options, Arc::new(LocalMachine::new(hooks, self.run_as)), Arc::new(source))
+    }
+
+    /// Where it lives on a host.
+    fn host_compute(&self, task: &Task<'_>, host: &PoolHost, runner: Arc<SshRunner>) -> MachineCompute {
+        let environment = task.environment;
+        let root = host.root();
+        let project = root.join(environment.project.slug.as_str());
+        let options = ComputeOptions {
+            directory: project.join(environment.name.as_str()),
+            bind: host.settings.bind().to_string(),
+            docker_config: root.join(".previewbot").join(environment.life.to_string()).join("docker"),
+            reached: Some((host.settings.address.clone(), host.settings.user.clone())),
+            root,
+            ..self.common(task)
+        };
+        let source = HostSource {
+            runner: runner.clone(),
+            git: self.git.clone(),
+            repository: environment.project.repository.clone(),
+            commit: task.commit.cloned(),
+            life: environment.life,
+            bare: project.join("repo.git"),
+        };
+        MachineCompute::new(options, Arc::new(SshMachine::new(runner)), Arc::new(source))
+    }
+
+    /// What does not depend on the machine; paths are still to be filled in.
+    fn common(&self, task: &Task<'_>) -> ComputeOptions {
+        let infrastructure = task.config.infrastructure.as_ref();
+        ComputeOptions {
+            life: task.environment.life,
+            slug: task.environment.project.slug.to_string(),
+            root: PathBuf::new(),
+            directory: PathBuf::new(),
+            compose_file: infrastructure.map(|infrastructure| infrastructure.compose_file.clone()),
+            bind: String::new(),
+            stop_seconds: self.settings.limits.stop_seconds,
+            installation: self.store.installation_id().to_string(),
+            docker_config: PathBuf::new(),
+            reached: None,
+        }
+    }
+}
+
+/// One job at work, and with what.
+struct Task<'a> {
+    claimed: &'a ClaimedJob,
+    environment: &'a Environment,
+    config: &'a ProjectConfig,
+    commit: Option<&'a Sha>,
+}
+
+/// The commit whose runs may be adopted: only a deployment asks again for what one before it had begun.
+fn adoptable(claimed: &ClaimedJob, environment: &Environment, commit: Option<&Sha>) -> Option<String> {
+    let resets = matches!(claimed.job.work, Work::Reset { .. });
+    let deploys = matches!(environment.desired, Desired::Running { .. }) && !resets;
+    commit.filter(|_| deploys).map(ToString::to_string)
+}
+
+#[async_trait]
+impl Workshop for Workshops {
+    fn placement(&self, repository: &Repository) -> Placement {
+        match self.settings.placement(repository) {
+            Placed::In(Mode::Local) => Placement::Local,
+            Placed::In(_) => Placement::Hosts,
+            Placed::Nowhere(why) => Placement::Nowhere(why),
+        }
+    }
+
+    fn mode(&self, repository: &Repository) -> &'static str {
+        match self.settings.placement(repository) {
+            Placed::In(mode) => mode.as_str(),
+            Placed::Nowhere(_) => Mode::Local.as_str(),
+        }
+    }
+
+    fn secrets(&self, repository: &Repository) -> PortResult<BTreeMap<String, SecretString>> {
+        let Some(project) = self.settings.project(repository) else { return Ok(BTreeMap::new()) };
+        let missing =
+            |error| PortError::with_source(ErrorKind::Invalid, "a secret of the project is missing", error);
+        project.read_secrets().map_err(missing)
+    }
+
+    fn control_checkout(&self, environment: &Environment) -> PathBuf {
+        self.folders.control(environment)
+    }
+
+    async fn hand_over(&self, checkout: &Path) -> PortResult<()> {
+        let Some(owner) = self.run_as else { return Ok(()) };
+        let folder = checkout.to_owned();
+        let handed = tokio::task::spawn_blocking(move || own_tree(&folder, owner)).await;
+        handed.map_err(std::io::Error::other).and_then(|handed| handed).map_err(|error| {
+            let message = format!("cannot hand {} to local.run_as", checkout.display());
+            PortError::with_source(ErrorKind::Unavailable, message, error)
+        })
+    }
+
+    fn project_files(&self, checkout: &Path) -> Box<dyn ProjectFiles> {
+        Box::new(CheckoutFiles(checkout.to_owned()))
+    }
+
+    async fn take_over(
+        &self,
+        claimed: &ClaimedJob,
+        environment: &Environment,
+        commit: Option<&Sha>,
+    ) -> PortResult<()> {
+        self.runner(claimed, environment, commit).await?;
+        match self.host_of(environment)? {
+            Some(host) => self.host_runner(host, claimed, environment, commit).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn place(&self, claimed: &ClaimedJob, environment: &Environment) -> PortResult<Place> {
+        let repository = &environment.project.repository;
+        match self.settings.placement(repository) {
+            Placed::In(Mode::Local) => {
+                self.store.place(&claimed.claim, LOCAL_HOST).await?;
+                Ok(Place::On(LOCAL_HOST.to_owned()))
+            }
+            Placed::In(_) => {
+                let labels = self.settings.project(repository).map(|project| project.hosts.clone());
+                let spec = VmSpec { labels: labels.unwrap_or_default() };
+                self.pool.place(&claimed.claim, environment, &spec).await
+            }
+            Placed::Nowhere(why) => Err(PortError::new(ErrorKind::Invalid, why)),
+        }
+    }
+
+    async fn bench(
+        &self,
+        claimed: &ClaimedJob,
+        environment: &Environment,
+        config: &ProjectConfig,
+        commit: Option<&Sha>,
+    ) -> PortResult<Bench> {
+        let task = Task { claimed, environment, config, commit };
+        let here: Arc<dyn HookRunner> = Arc::new(self.runner(claimed, environment, commit).await?);
+        let host = self.host_of(environment)?;
+        let (compute, hooks, boot) = match host {
+            None => (self.local_compute(&task, here.clone()), here, this_boot()),
+            Some(host) => {
+                let there = Arc::new(self.host_runner(host, claimed, environment, commit).await?);
+                let boot = Some(there.boot().to_owned());
+                let compute = self.host_compute(&task, host, there.clone());
+                (compute, Arc::new(Runners { here, there }) as Arc<dyn HookRunner>, boot)
+            }
+        };
+        Ok(Bench {
+            compute: Arc::new(compute),
+            networking: Arc::new(self.networking(&task, host)),
+            state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claimed.claim.clone()))),
+            hooks,
+            probe: self.probe.clone(),
+            progress: Arc::new(JournalReporter::new(Arc::new(self.store.clone()), claimed.job.id)),
+            machine: host.map_or_else(|| self.machine.clone(), |host| host.settings.name.clone()),
+            boot,
+        })
+    }
+
+    async fn clear(&self, environment: &Environment) -> PortResult<()> {
+        let folder = self.folders.life(environment.life);
+        match tokio::fs::remove_dir_all(&folder).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                let message = format!("cannot remove {}", folder.display());
+                Err(PortError::with_source(ErrorKind::Unavailable, message, error))
+            }
+        }
+    }
+}
+
+/// This machine's name in step records; `unknown` where it has none.
+pub(super) fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
+/// The kernel's id of this boot.
+pub(super) fn this_boot() -> Option<String> {
+    Some(boot_id()).filter(|id| !id.is_empty())
+}
+
+/// Files of a checkout, for validation. What lies outside of it is not looked at.
+struct CheckoutFiles(PathBuf);
+
+impl ProjectFiles for CheckoutFiles {
+    fn exists(&self, path: &str) -> bool {
+        let path = Path::new(path);
+        let inside = path.strip_prefix(&self.0).unwrap_or(path);
+        if inside.is_absolute() {
+            return true;
+        }
+        self.0.join(inside).symlink_metadata().is_ok()
+    }
+}

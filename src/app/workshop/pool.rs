@@ -1,0 +1,129 @@
+//! The hosts of the settings: which there are, how they are, which environment goes where.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::environment::Environment;
+use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose};
+use crate::domain::job::Claim;
+use crate::domain::ports::{HostRecord, Hosts};
+use crate::outbound::ssh::{SshHost, SshOptions};
+use crate::settings::{Host, Settings};
+use crate::worker::workshop::Place;
+
+/// How often a place is chosen anew when others were quicker.
+const TRIES: u32 = 5;
+
+/// One host of the pool.
+pub(crate) struct PoolHost {
+    /// What the settings say of it.
+    pub(crate) settings: Host,
+    /// The way to it.
+    pub(crate) ssh: Arc<SshHost>,
+}
+
+/// All hosts of the settings.
+pub(crate) struct Pool {
+    hosts: Vec<PoolHost>,
+    records: Arc<dyn Hosts>,
+}
+
+impl Pool {
+    /// The pool of these settings; nobody connects yet.
+    #[must_use]
+    pub(crate) fn new(settings: &Settings, records: Arc<dyn Hosts>) -> Self {
+        let hosts = settings.hosts.iter().map(|host| PoolHost {
+            ssh: Arc::new(SshHost::new(SshOptions {
+                name: host.name.clone(),
+                address: host.address.clone(),
+                port: host.port,
+                user: host.user.clone(),
+                identity_file: host.identity_file.clone(),
+                known_hosts_file: host.known_hosts_file.clone(),
+                proxy_command: None,
+            })),
+            settings: host.clone(),
+        });
+        Self { hosts: hosts.collect(), records }
+    }
+
+    /// All of them, in the order of the settings.
+    #[must_use]
+    pub(crate) fn hosts(&self) -> &[PoolHost] {
+        &self.hosts
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// `Invalid` when the settings have no such host.
+    pub(crate) fn get(&self, name: &str) -> PortResult<&PoolHost> {
+        let found = self.hosts.iter().find(|host| host.settings.name == name);
+        found.ok_or_else(|| {
+            let message = format!("host {name} is not in the settings any more: add its [[hosts]] entry again");
+            PortError::new(ErrorKind::Invalid, message)
+        })
+    }
+
+    /// What each host is, with what is known of it.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub(crate) async fn infos(&self) -> PortResult<Vec<(VmInfo, HostRecord)>> {
+        let records = self.records.records().await?;
+        let info = |host: &PoolHost| {
+            let name = &host.settings.name;
+            let record = records.iter().find(|record| record.name == *name).cloned().unwrap_or_default();
+            let state = match &record.trouble {
+                Some(why) => HostState::Down(why.clone()),
+                None if record.draining => HostState::Draining,
+                None => HostState::Ready,
+            };
+            let info = VmInfo {
+                name: name.clone(),
+                labels: host.settings.labels.clone(),
+                capacity: host.settings.capacity,
+                environments: record.environments,
+                state,
+                disk_free: record.figures.disk_free,
+                memory_free: record.figures.memory_free,
+            };
+            (info, record)
+        };
+        Ok(self.hosts.iter().map(info).collect())
+    }
+
+    /// Places an environment; one that has a host stays there.
+    pub(super) async fn place(
+        &self,
+        claim: &Claim,
+        environment: &Environment,
+        spec: &VmSpec,
+    ) -> PortResult<Place> {
+        if let Some(host) = &environment.host
+            && self.hosts.iter().any(|known| known.settings.name == *host)
+        {
+            return Ok(Place::On(host.clone()));
+        }
+        for _ in 0..TRIES {
+            let infos: Vec<VmInfo> = self.infos().await?.into_iter().map(|(info, _)| info).collect();
+            let host = match choose(&infos, spec) {
+                Ok(host) => host,
+                Err(NoHost::NoRoom(reasons)) => return Ok(Place::Full(NoHost::NoRoom(reasons).to_string())),
+                Err(error) => return Err(PortError::new(ErrorKind::Invalid, error.to_string())),
+            };
+            if self.records.place(claim, &host.name, host.capacity).await? {
+                return Ok(Place::On(host.name.clone()));
+            }
+        }
+        Ok(Place::Full("no host has room: others were quicker".to_owned()))
+    }
+}
+
+impl PoolHost {
+    /// Folder above all environments of the host.
+    pub(super) fn root(&self) -> PathBuf {
+        self.settings.root()
+    }
+}

@@ -1,0 +1,171 @@
+//! Machines that previews are placed on, and which one an environment goes to (design §6).
+
+/// What an environment asks of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VmSpec {
+    /// Labels that the host must have, all of them.
+    pub labels: Vec<String>,
+}
+
+/// Whether a host takes environments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostState {
+    /// It does.
+    Ready,
+    /// It keeps those that it has and gets no new ones.
+    Draining,
+    /// It could not be reached when it was last looked at: why.
+    Down(String),
+}
+
+impl HostState {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Down(_) => "down",
+        }
+    }
+}
+
+/// What a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmInfo {
+    /// Its name in the settings.
+    pub name: String,
+    /// What projects choose it by.
+    pub labels: Vec<String>,
+    /// Environments at most; `None`: no bound.
+    pub capacity: Option<u32>,
+    /// Environments that are placed on it.
+    pub environments: u32,
+    /// Whether it takes more.
+    pub state: HostState,
+    /// Free bytes of the disk with its root, when it was last looked at.
+    pub disk_free: Option<u64>,
+    /// Bytes of memory that programs could have, when it was last looked at.
+    pub memory_free: Option<u64>,
+}
+
+/// A host with less free disk gets no new environment, in bytes.
+pub const LEAST_DISK: u64 = 1024 * 1024 * 1024;
+/// A host with less free memory gets no new environment, in bytes.
+pub const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
+
+impl VmInfo {
+    fn suits(&self, spec: &VmSpec) -> bool {
+        spec.labels.iter().all(|label| self.labels.contains(label))
+    }
+
+    /// Why it gets no new environment now; `None` when it does.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let name = &self.name;
+        match &self.state {
+            HostState::Down(why) => return Some(format!("{name} is down ({why})")),
+            HostState::Draining => return Some(format!("{name} is being drained")),
+            HostState::Ready => {}
+        }
+        match self.capacity {
+            Some(capacity) if self.environments >= capacity => {
+                return Some(format!("{name} is full ({} of {capacity})", self.environments));
+            }
+            _ => {}
+        }
+        if self.disk_free.is_some_and(|free| free < LEAST_DISK) {
+            return Some(format!("{name} has too little free disk"));
+        }
+        self.memory_free
+            .is_some_and(|free| free < LEAST_MEMORY)
+            .then(|| format!("{name} has too little free memory"))
+    }
+
+    /// How much of it is taken, in parts of 65,536; without a bound each environment counts as one of a hundred.
+    fn load(&self) -> u64 {
+        u64::from(self.environments) * 65_536 / u64::from(self.capacity.unwrap_or(100).max(1))
+    }
+}
+
+/// Why no host takes an environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoHost {
+    /// No host of the settings is meant for it: nothing helps but other settings.
+    #[error("no host has the labels {}: see hosts in the project's settings and labels of [[hosts]]", .0.join(", "))]
+    NoneSuits(Vec<String>),
+    /// None has room now.
+    #[error("no host has room: {}", .0.join("; "))]
+    NoRoom(Vec<String>),
+}
+
+/// The host that an environment goes to: the least loaded of those that suit it and take more, the first by name of
+/// several.
+///
+/// # Errors
+/// See [`NoHost`].
+pub fn choose<'a>(hosts: &'a [VmInfo], spec: &VmSpec) -> Result<&'a VmInfo, NoHost> {
+    let suiting: Vec<&VmInfo> = hosts.iter().filter(|host| host.suits(spec)).collect();
+    if suiting.is_empty() {
+        return Err(NoHost::NoneSuits(spec.labels.clone()));
+    }
+    let open = suiting.iter().filter(|host| host.refusal().is_none());
+    match open.min_by(|one, other| (one.load(), &one.name).cmp(&(other.load(), &other.name))) {
+        Some(host) => Ok(host),
+        None => Err(NoHost::NoRoom(suiting.iter().filter_map(|host| host.refusal()).collect())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str, environments: u32, capacity: u32) -> VmInfo {
+        VmInfo {
+            name: name.to_owned(),
+            labels: vec!["preview".to_owned()],
+            capacity: Some(capacity),
+            environments,
+            state: HostState::Ready,
+            disk_free: None,
+            memory_free: None,
+        }
+    }
+
+    fn chosen(hosts: &[VmInfo]) -> Result<String, String> {
+        choose(hosts, &VmSpec::default()).map(|host| host.name.clone()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_least_loaded_host_by_its_own_measure_is_chosen() {
+        assert_eq!(chosen(&[host("a", 3, 20), host("b", 1, 2)]).unwrap(), "a");
+        assert_eq!(chosen(&[host("b", 1, 20), host("a", 1, 20)]).unwrap(), "a");
+    }
+
+    #[test]
+    fn a_host_that_takes_no_more_is_passed_over_and_the_reasons_are_told() {
+        let draining = VmInfo { state: HostState::Draining, ..host("a", 0, 9) };
+        let down = VmInfo { state: HostState::Down("no route".to_owned()), ..host("b", 0, 9) };
+        let poor = VmInfo { disk_free: Some(LEAST_DISK - 1), ..host("c", 0, 9) };
+        let small = VmInfo { memory_free: Some(LEAST_MEMORY - 1), ..host("d", 0, 9) };
+        let full = host("e", 9, 9);
+        let mut hosts = vec![draining, down, poor, small, full];
+        assert_eq!(
+            chosen(&hosts).unwrap_err(),
+            "no host has room: a is being drained; b is down (no route); c has too little free disk; d has too little \
+             free memory; e is full (9 of 9)"
+        );
+        hosts.push(host("z", 8, 9));
+        assert_eq!(chosen(&hosts).unwrap(), "z");
+    }
+
+    #[test]
+    fn every_label_is_asked_for() {
+        let big = VmInfo { labels: vec!["preview".to_owned(), "big".to_owned()], ..host("b", 5, 9) };
+        let hosts = [host("a", 0, 9), big];
+        let spec = |labels: &[&str]| VmSpec { labels: labels.iter().map(|&label| label.to_owned()).collect() };
+        assert_eq!(choose(&hosts, &spec(&["big", "preview"])).unwrap().name, "b");
+        let error = choose(&hosts, &spec(&["gpu"])).unwrap_err();
+        assert_eq!(error, NoHost::NoneSuits(vec!["gpu".to_owned()]));
+    }
+}

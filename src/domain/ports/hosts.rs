@@ -1,0 +1,52 @@
+use async_trait::async_trait;
+
+use crate::domain::error::PortResult;
+use crate::domain::job::Claim;
+
+/// What a look at a host found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostFigures {
+    /// Free bytes of the disk with its root.
+    pub disk_free: Option<u64>,
+    /// Bytes of memory that programs could have.
+    pub memory_free: Option<u64>,
+    /// Which boot of the machine this is.
+    pub boot: Option<String>,
+}
+
+/// What is known of a host beside the settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostRecord {
+    /// Its name.
+    pub name: String,
+    /// Whether it gets no new environments.
+    pub draining: bool,
+    /// When it was last looked at, ms since the epoch.
+    pub checked_at: Option<i64>,
+    /// Why it could not be reached then.
+    pub trouble: Option<String>,
+    /// What was found when it last answered.
+    pub figures: HostFigures,
+    /// Environments that are placed on it.
+    pub environments: u32,
+}
+
+/// What is known of the hosts, and which environment is on which.
+#[async_trait]
+pub trait Hosts: Send + Sync {
+    /// Everything that is known of hosts that were looked at, drained or used.
+    async fn records(&self) -> PortResult<Vec<HostRecord>>;
+
+    /// Records what a look at a host found: figures, or why it did not answer.
+    async fn checked(&self, name: &str, found: Result<HostFigures, String>) -> PortResult<()>;
+
+    /// Says whether a host gets new environments.
+    async fn drain(&self, name: &str, draining: bool) -> PortResult<()>;
+
+    /// Places the claim's environment on a host that has room for it: at most `capacity` are there then. False when
+    /// others were quicker. One that is there already stays.
+    ///
+    /// # Errors
+    /// `Fenced` when the claim was lost.
+    async fn place(&self, claim: &Claim, host: &str, capacity: Option<u32>) -> PortResult<bool>;
+}

@@ -1,0 +1,3 @@
+# remove_path FOLDER EPOCH PATH
+hold "$1" "$2"
+remove_all "$3"

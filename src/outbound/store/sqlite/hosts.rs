@@ -1,0 +1,116 @@
+//! What is known of hosts, and which environment is on which.
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+
+use super::environments::claimed_environment;
+use super::{Store, check_claim, commit, failed};
+use crate::domain::error::PortResult;
+use crate::domain::job::Claim;
+use crate::domain::ports::{HostFigures, HostRecord, Hosts};
+
+#[derive(FromRow)]
+struct HostRow {
+    name: String,
+    draining: bool,
+    checked_at: Option<i64>,
+    trouble: Option<String>,
+    disk_free: Option<i64>,
+    memory_free: Option<i64>,
+    boot: Option<String>,
+    environments: i64,
+}
+
+impl From<HostRow> for HostRecord {
+    fn from(row: HostRow) -> Self {
+        let bytes = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+        Self {
+            name: row.name,
+            draining: row.draining,
+            checked_at: row.checked_at,
+            trouble: row.trouble,
+            figures: HostFigures {
+                disk_free: bytes(row.disk_free),
+                memory_free: bytes(row.memory_free),
+                boot: row.boot,
+            },
+            environments: u32::try_from(row.environments).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+#[async_trait]
+impl Hosts for Store {
+    async fn records(&self) -> PortResult<Vec<HostRecord>> {
+        let rows: Vec<HostRow> = sqlx::query_as(
+            "SELECT n.name, coalesce(h.draining, 0) <> 0 AS draining, h.checked_at, h.trouble, h.disk_free, \
+             h.memory_free, h.boot, (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
+             FROM (SELECT name FROM hosts UNION SELECT host FROM environments WHERE host IS NOT NULL) n \
+             LEFT JOIN hosts h ON h.name = n.name ORDER BY n.name",
+        )
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed("list hosts"))?;
+        Ok(rows.into_iter().map(HostRecord::from).collect())
+    }
+
+    async fn checked(&self, name: &str, found: Result<HostFigures, String>) -> PortResult<()> {
+        let trouble = found.as_ref().err().cloned();
+        let figures = found.unwrap_or_default();
+        let bytes = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
+        let mut tx = self.begin().await?;
+        // Figures of a host that does not answer now are those of its last answer.
+        sqlx::query(
+            "INSERT INTO hosts (name, checked_at, trouble, disk_free, memory_free, boot) \
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE SET checked_at = excluded.checked_at, \
+             trouble = excluded.trouble, disk_free = coalesce(excluded.disk_free, hosts.disk_free), \
+             memory_free = coalesce(excluded.memory_free, hosts.memory_free), \
+             boot = coalesce(excluded.boot, hosts.boot)",
+        )
+        .bind(name)
+        .bind(self.now())
+        .bind(trouble)
+        .bind(bytes(figures.disk_free))
+        .bind(bytes(figures.memory_free))
+        .bind(figures.boot)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed("record a look at a host"))?;
+        commit(tx).await
+    }
+
+    async fn drain(&self, name: &str, draining: bool) -> PortResult<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO hosts (name, draining) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET draining = excluded.draining",
+        )
+        .bind(name)
+        .bind(i64::from(draining))
+        .execute(&mut *tx)
+        .await
+        .map_err(failed("record that a host is drained"))?;
+        commit(tx).await?;
+        self.tell_all();
+        Ok(())
+    }
+
+    async fn place(&self, claim: &Claim, host: &str, capacity: Option<u32>) -> PortResult<bool> {
+        let mut tx = self.begin().await?;
+        check_claim(&mut tx, claim).await?;
+        let id = claimed_environment(claim)?;
+        let placed = sqlx::query(
+            "UPDATE environments SET host = $1, revision = revision + 1, updated_at = $2 WHERE id = $3 \
+             AND (host = $1 OR (SELECT count(*) FROM environments o WHERE o.host = $1) < $4)",
+        )
+        .bind(host)
+        .bind(self.now())
+        .bind(id.0)
+        .bind(capacity.map_or(i64::MAX, i64::from))
+        .execute(&mut *tx)
+        .await
+        .map_err(failed("place an environment"))?;
+        commit(tx).await?;
+        Ok(placed.rows_affected() > 0)
+    }
+}
