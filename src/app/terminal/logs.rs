@@ -6,13 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use super::session::Session;
 use crate::domain::environment::Environment;
-use crate::domain::hook;
 use crate::domain::job::JobState;
 use crate::domain::ports::{JobFilter, JobQueue};
 use crate::domain::redact::Redactor;
 use crate::inbound::cli::arguments::StepLogsArguments;
 use crate::inbound::cli::running;
-use crate::outbound::supervisor::kept_runs;
+use crate::outbound::supervisor::{KeptRun, Lines, Veil, kept_runs};
 
 /// How often to look for more.
 const LOOK: Duration = Duration::from_millis(200);
@@ -20,19 +19,21 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Where reading stands: step, when its run began, and which output.
 type Place = (String, SystemTime, &'static str);
 
-/// An output that is read to a position, with the line that has no end yet.
+/// An output that is read to a position, and what was not shown of it yet.
 #[derive(Default)]
 struct Read {
     position: u64,
-    unfinished: Vec<u8>,
+    lines: Lines,
 }
 
-/// Whether the step's hooks print outputs, whose values nobody is shown.
-fn prints_values(step: &str) -> bool {
-    step.starts_with("seed_")
-        || step.starts_with("destroy_")
-        || step.starts_with("core_")
-        || step == "create_compute"
+impl Read {
+    /// Reads a piece; false when there was nothing new.
+    fn piece(&mut self, run: &KeptRun, name: &str) -> bool {
+        let bytes = run.read(name, self.position).unwrap_or_default();
+        self.position += bytes.len() as u64;
+        self.lines.add(&bytes);
+        !bytes.is_empty()
+    }
 }
 
 impl Session {
@@ -45,9 +46,13 @@ impl Session {
         let mut read: HashMap<Place, Read> = HashMap::new();
         loop {
             // Asked first, so that what was printed until the end is still seen.
-            let working = arguments.follow && self.is_worked_on(&environment).await?;
-            self.print_news(&environment, arguments.step.as_deref(), &redactor, &mut read)?;
-            if !working {
+            let working = self.is_worked_on(&environment).await?;
+            for run in kept_runs(&self.tools.folders.previews(), environment.life)? {
+                if arguments.step.as_ref().is_none_or(|step| *step == run.step) {
+                    print_news(&run, &redactor, !working || run.has_ended, &mut read)?;
+                }
+            }
+            if !working || !arguments.follow {
                 return Ok(());
             }
             tokio::select! {
@@ -66,32 +71,28 @@ impl Session {
         let jobs = JobQueue::list(&self.tools.store, &filter).await?;
         Ok(jobs.iter().any(|job| job.environment_id == Some(environment.id)))
     }
+}
 
-    fn print_news(
-        &self,
-        environment: &Environment,
-        step: Option<&str>,
-        redactor: &Redactor,
-        read: &mut HashMap<Place, Read>,
-    ) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        for run in kept_runs(&self.tools.folders.previews(), environment.life)? {
-            if step.is_some_and(|step| step != run.step) {
-                continue;
+/// With `all`, a line without an end is one all the same. Else it is waited for: half of a secret is not masked.
+fn print_news(
+    run: &KeptRun,
+    redactor: &Redactor,
+    all: bool,
+    read: &mut HashMap<Place, Read>,
+) -> std::io::Result<()> {
+    let veil = Veil { redactor, hides_values: run.prints_values };
+    let mut out = std::io::stdout().lock();
+    for name in ["stdout", "stderr"] {
+        let place = read.entry((run.step.clone(), run.began, name)).or_default();
+        loop {
+            let is_new = place.piece(run, name);
+            for line in place.lines.take(veil, all && !is_new) {
+                writeln!(out, "{} | {}", run.step, running::line(&line))?;
             }
-            for name in ["stdout", "stderr"] {
-                let place = read.entry((run.step.clone(), run.began, name)).or_default();
-                let bytes = run.read(name, place.position).unwrap_or_default();
-                place.position += bytes.len() as u64;
-                place.unfinished.extend(bytes);
-                while let Some(end) = place.unfinished.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = place.unfinished.drain(..=end).collect();
-                    let text = redactor.redact(String::from_utf8_lossy(&line[..end]).trim_end_matches('\r'));
-                    let text = if prints_values(&run.step) { hook::display_line(&text) } else { text };
-                    writeln!(out, "{} | {}", run.step, running::line(&text))?;
-                }
+            if !is_new {
+                break;
             }
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -8,14 +8,12 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use crate::domain::hook;
+use super::lines::{Lines, Veil};
 use crate::domain::ports::{HookCommand, HookOutput};
 use crate::domain::redact::Redactor;
 
 /// How much is read at one look, in bytes: whoever prints faster is shown with a delay, not from memory.
 const AT_ONE_LOOK: u64 = 1024 * 1024;
-/// How long a line may become before it is passed on in pieces, in bytes.
-const LONGEST_LINE: usize = 16 * 1024;
 
 /// Follows both outputs of one run.
 pub(super) struct Follower<'a> {
@@ -25,11 +23,11 @@ pub(super) struct Follower<'a> {
     files: Vec<Followed>,
 }
 
-/// One output: where it was read to, and the line that has no end yet.
+/// One output: where it was read to, and what was not passed on yet.
 struct Followed {
     file: File,
     position: u64,
-    unfinished: Vec<u8>,
+    lines: Lines,
 }
 
 impl<'a> Follower<'a> {
@@ -43,7 +41,7 @@ impl<'a> Follower<'a> {
         let open = |name: &&str| {
             let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
             let file = OpenOptions::new().read(true).custom_flags(flags).open(run.join(name)).ok()?;
-            Some(Followed { file, position: 0, unfinished: Vec::new() })
+            Some(Followed { file, position: 0, lines: Lines::default() })
         };
         let files = ["stdout", "stderr"].iter().filter_map(open).collect();
         Self { output, redactor, command, files }
@@ -67,9 +65,8 @@ impl<'a> Follower<'a> {
     }
 
     fn pass_on(&mut self, index: usize, all: bool) {
-        for line in self.files[index].take_lines(all) {
-            let line = self.redactor.redact(line.trim_end_matches('\r'));
-            let line = if self.command.prints_values { hook::display_line(&line) } else { line };
+        let veil = Veil { redactor: self.redactor, hides_values: self.command.prints_values };
+        for line in self.files[index].lines.take(veil, all) {
             self.output.line(&self.command.step, &line);
         }
     }
@@ -79,24 +76,11 @@ impl Followed {
     /// Reads a piece; false when there was nothing new.
     fn read(&mut self) -> io::Result<bool> {
         self.file.seek(SeekFrom::Start(self.position))?;
-        let count = (&mut self.file).take(AT_ONE_LOOK).read_to_end(&mut self.unfinished)?;
-        self.position += count as u64;
-        Ok(count > 0)
-    }
-
-    fn take_lines(&mut self, all: bool) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut rest = self.unfinished.as_slice();
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            lines.push(String::from_utf8_lossy(&rest[..end]).into_owned());
-            rest = &rest[end + 1..];
-        }
-        if !rest.is_empty() && (all || rest.len() > LONGEST_LINE) {
-            lines.push(String::from_utf8_lossy(rest).into_owned());
-            rest = &[];
-        }
-        self.unfinished = rest.to_vec();
-        lines
+        let mut bytes = Vec::new();
+        (&mut self.file).take(AT_ONE_LOOK).read_to_end(&mut bytes)?;
+        self.position += bytes.len() as u64;
+        self.lines.add(&bytes);
+        Ok(!bytes.is_empty())
     }
 }
 

@@ -20,6 +20,10 @@ pub struct KeptRun {
     pub step: String,
     /// When it began.
     pub began: SystemTime,
+    /// Whether it prints `NAME=value` outputs, whose values nobody is shown.
+    pub prints_values: bool,
+    /// Whether the hook itself had ended by now; what it left running may still print.
+    pub has_ended: bool,
     folder: PathBuf,
 }
 
@@ -38,9 +42,14 @@ pub fn kept_runs(root: &Path, life: LifeId) -> io::Result<Vec<KeptRun>> {
 }
 
 impl KeptRun {
-    pub(super) fn new(step: &str, folder: PathBuf) -> io::Result<Self> {
-        let began = fs::metadata(folder.join("record"))?.modified()?;
-        Ok(Self { step: step.to_owned(), began, folder })
+    pub(super) fn new(run: &Run) -> io::Result<Self> {
+        Ok(Self {
+            step: run.step().to_owned(),
+            began: fs::metadata(run.folder().join("record"))?.modified()?,
+            prints_values: run.prints_values(),
+            has_ended: run.exit().is_some() || run.is_collected(),
+            folder: run.folder().to_owned(),
+        })
     }
 
     /// What `name` (`stdout` or `stderr`) holds from `position` on, a piece of it; empty at its end.

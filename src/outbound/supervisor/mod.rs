@@ -9,6 +9,7 @@ mod environment;
 mod fence;
 mod follow;
 mod kept;
+mod lines;
 mod output;
 mod owner;
 mod process;
@@ -17,6 +18,7 @@ mod runner;
 
 pub use environment::{TOOL_MARKER, allowed_variables, end_marked_processes, end_orphaned_tools};
 pub use kept::{KeptRun, kept_runs};
+pub use lines::{Lines, Veil};
 pub use owner::UserIds;
 pub(crate) use owner::own_tree;
 pub(super) use process::kill_group;

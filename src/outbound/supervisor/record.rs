@@ -31,6 +31,13 @@ struct Record {
     run: Uuid,
     #[serde(default)]
     commit: Option<String>,
+    /// Records of former versions do not tell: then values are hidden.
+    #[serde(default = "yes")]
+    prints_values: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A run and its folder.
@@ -65,6 +72,7 @@ impl Run {
             fingerprint: command.fingerprint.clone(),
             run,
             commit: command.environment.get(COMMIT_VARIABLE).cloned(),
+            prints_values: command.prints_values,
         };
         let text = serde_json::to_vec(&record)?;
         new_file(&folder.join("record.new"))?.write_all(&text)?;
@@ -74,27 +82,22 @@ impl Run {
 
     /// The last run of every step, for looking at.
     pub(super) fn all(runs: &Path) -> io::Result<Vec<KeptRun>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(runs)? {
-            let folder = entry?.path();
-            let Ok(text) = fs::read(folder.join("record")) else { continue };
-            let Ok(record) = serde_json::from_slice::<Record>(&text) else { continue };
-            found.push(KeptRun::new(&record.step, folder)?);
-        }
-        Ok(found)
+        Self::found(runs)?.iter().map(KeptRun::new).collect()
     }
 
     /// Runs whose results nobody collected yet.
     pub(super) fn uncollected(runs: &Path) -> io::Result<Vec<Self>> {
+        Ok(Self::found(runs)?.into_iter().filter(|run| !run.is_collected()).collect())
+    }
+
+    fn found(runs: &Path) -> io::Result<Vec<Self>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(runs)? {
             let folder = entry?.path();
             // A folder without a readable record is of a run that never began.
             let Ok(text) = fs::read(folder.join("record")) else { continue };
             let Ok(record) = serde_json::from_slice(&text) else { continue };
-            if !folder.join("collected").exists() {
-                found.push(Self { folder, record });
-            }
+            found.push(Self { folder, record });
         }
         Ok(found)
     }
@@ -112,6 +115,11 @@ impl Run {
     /// The step that it belongs to.
     pub(super) fn step(&self) -> &str {
         &self.record.step
+    }
+
+    /// Whether it prints outputs, whose values nobody is shown.
+    pub(super) fn prints_values(&self) -> bool {
+        self.record.prints_values
     }
 
     /// Whether it was started for this commit.
@@ -154,6 +162,11 @@ impl Run {
     /// Its result was handed on: nobody adopts it any more.
     pub(super) fn collect(&self) -> io::Result<()> {
         File::create(self.folder.join("collected")).map(drop)
+    }
+
+    /// Whether nobody waits for its result any more.
+    pub(super) fn is_collected(&self) -> bool {
+        self.folder.join("collected").exists()
     }
 
     fn marker(&self) -> Marker {
@@ -201,5 +214,23 @@ mod tests {
     fn a_steps_name_cannot_leave_the_folder_of_runs() {
         assert_eq!(folder_name("seed_db-1"), "seed_db-1");
         assert_eq!(folder_name("../x y"), "%2e%2e%2fx%20y");
+    }
+
+    #[test]
+    fn a_record_that_does_not_tell_hides_values() {
+        let told = |prints_values| {
+            let runs = tempfile::tempdir().unwrap();
+            let command = HookCommand { step: "step".to_owned(), prints_values, ..HookCommand::default() };
+            Run::prepare(runs.path(), &command, Uuid::nil(), None).unwrap();
+            let path = runs.path().join("step/record");
+            let read = || Run::all(runs.path()).unwrap()[0].prints_values;
+            let now = read();
+            let record = fs::read_to_string(&path).unwrap();
+            let former = record.replace(&format!(",\"prints_values\":{prints_values}"), "");
+            assert_ne!(former, record);
+            fs::write(&path, former).unwrap();
+            (now, read())
+        };
+        assert_eq!([told(true), told(false)], [(true, true), (false, true)]);
     }
 }

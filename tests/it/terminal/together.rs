@@ -87,6 +87,25 @@ fn logs_follow_until_the_work_ends() {
     me.told(&["delete", "a"]);
 }
 
+#[test]
+fn logs_show_a_last_line_without_an_end_and_hide_values_where_the_hook_prints_outputs() {
+    let me = Person::new();
+    let config = std::fs::read_to_string(me.project().join("previewctl.yaml")).unwrap();
+    let changed = config.replace("before: sh wait.sh", r"before: printf 'mode=plain\nhalf=a line'");
+    std::fs::write(me.project().join("previewctl.yaml"), changed).unwrap();
+    me.told(&["create", "a"]);
+    let logs = |step: &str| me.told(&["logs", "a", "--step", step]);
+    assert_eq!(logs("runner_before"), "runner_before | mode=plain\nrunner_before | half=a line");
+    // What a former version kept does not tell which kind of hook it was.
+    let lives = std::fs::read_dir(me.home().join("state/previewbot/previews/.previewbot")).unwrap();
+    let record =
+        lives.flatten().map(|life| life.path().join("runs/runner_before/record")).find(|path| path.exists());
+    let (record, text) = record.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).unwrap();
+    std::fs::write(&record, text.replace(",\"prints_values\":false", "")).unwrap();
+    assert_eq!(logs("runner_before"), "runner_before | mode=********\nrunner_before | half=********");
+    me.told(&["delete", "a"]);
+}
+
 /// Processes that wait for the file to go.
 fn waiting_hooks(hold: &std::path::Path) -> usize {
     let wanted = format!("HOLD={}", hold.display());
