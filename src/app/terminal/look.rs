@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::bench::{Tools, no_claim};
 use super::session::Session;
 use crate::domain::change::ChangeNumber;
-use crate::domain::environment::{Cause, Desired, EnvName, Environment, EnvironmentId, LifeId};
+use crate::domain::environment::{EnvName, Environment, EnvironmentId, LifeId};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, Silent};
 use crate::domain::redact::Redactor;
@@ -61,34 +61,8 @@ impl Session {
 
     /// An environment that is not there yet, to plan with.
     pub(super) fn imagined(&self, name: &str) -> Environment {
-        Environment {
-            id: EnvironmentId(0),
-            project: self.known.project.clone(),
-            name: EnvName::of_text(name),
-            life: LifeId(uuid::Uuid::nil()),
-            number: ChangeNumber(0),
-            change: None,
-            desired: Desired::Absent,
-            cause: Cause::Command,
-            actor: None,
-            sticky: false,
-            reason: String::new(),
-            generation: 0,
-            epoch: 0,
-            revision: 0,
-            push_cancellations: 0,
-            entry: None,
-            published: None,
-            failure: None,
-            urls: Vec::new(),
-            seeded_at: None,
-            reset_at: None,
-            deploy_ms: None,
-            expires_at: None,
-            created_at: 0,
-            updated_at: 0,
-            destroyed_at: None,
-            host: None,
-        }
+        let project = self.known.project.clone();
+        let name = EnvName::of_text(name);
+        Environment::new(EnvironmentId(0), project, name, LifeId(uuid::Uuid::nil()), ChangeNumber(0))
     }
 }

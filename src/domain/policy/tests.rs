@@ -141,34 +141,20 @@ fn environment(row: &EnvironmentRow) -> Environment {
         left_behind: Vec::new(),
     };
     let known_head = if row.known_head.is_empty() { "old" } else { &row.known_head };
+    let ChangeRef { repository, number } = change_ref();
+    let project = Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository };
+    let (name, life) = (change_ref().environment_name(), LifeId(uuid::Uuid::nil()));
     Environment {
-        id: EnvironmentId(1),
-        project: Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository: change_ref().repository },
-        name: change_ref().environment_name(),
-        life: LifeId(uuid::Uuid::nil()),
-        number: ChangeNumber(42),
         change: Some(change(&ChangeRow::default(), known_head)),
         desired,
         cause: row.cause.unwrap_or(Cause::Change),
         actor: row.sticky.then(|| "grace".to_owned()),
         sticky: row.sticky,
         reason: row.reason.clone(),
-        generation: 1,
-        epoch: 1,
-        revision: 1,
-        push_cancellations: 0,
         entry: row.entry.then(EnvironmentEntry::default),
         published: sha(&row.published),
         failure: row.failed.then_some(failure),
-        urls: Vec::new(),
-        seeded_at: None,
-        reset_at: None,
-        deploy_ms: None,
-        expires_at: None,
-        created_at: 0,
-        updated_at: 0,
-        destroyed_at: None,
-        host: None,
+        ..Environment::new(EnvironmentId(1), project, name, life, number)
     }
 }
 

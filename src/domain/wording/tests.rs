@@ -37,34 +37,16 @@ fn change() -> Change {
 fn environment() -> Environment {
     let name = "acme/shop".parse().unwrap();
     let repository = Repository { forge: ForgeKind::Github, id: RepositoryId(5001), name, installation: Some(1) };
+    let project = Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository };
+    let (name, life) = ("pr-42".parse().unwrap(), LifeId(uuid::Uuid::nil()));
     Environment {
-        id: EnvironmentId(1),
-        project: Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository },
-        name: "pr-42".parse().unwrap(),
-        life: LifeId(uuid::Uuid::nil()),
-        number: ChangeNumber(42),
         change: Some(change()),
         desired: Desired::Running { commit: sha('b') },
         cause: Cause::Change,
-        actor: None,
-        sticky: false,
         reason: "opened: pr-42 runs bbbbbbb".to_owned(),
-        generation: 3,
-        epoch: 1,
-        revision: 1,
-        push_cancellations: 0,
-        entry: None,
-        published: None,
-        failure: None,
-        urls: Vec::new(),
-        seeded_at: None,
-        reset_at: None,
-        deploy_ms: None,
-        expires_at: None,
         created_at: NOW - 27 * HOUR,
         updated_at: NOW,
-        destroyed_at: None,
-        host: None,
+        ..Environment::new(EnvironmentId(1), project, name, life, ChangeNumber(42))
     }
 }
 

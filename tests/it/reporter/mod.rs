@@ -42,34 +42,17 @@ fn change(head: char) -> Change {
 }
 
 fn environment() -> Environment {
+    let project = Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository: repository() };
+    let (name, life) = ("pr-42".parse().unwrap(), LifeId(uuid::Uuid::nil()));
     Environment {
-        id: EnvironmentId(1),
-        project: Project { id: ProjectId(1), slug: Slug::from_text("shop"), repository: repository() },
-        name: "pr-42".parse().unwrap(),
-        life: LifeId(uuid::Uuid::nil()),
-        number: ChangeNumber(42),
         change: Some(change('a')),
         desired: Desired::Running { commit: sha('a') },
         cause: Cause::Change,
-        actor: None,
-        sticky: false,
         reason: "opened".to_owned(),
         generation: 1,
-        epoch: 1,
-        revision: 1,
-        push_cancellations: 0,
-        entry: None,
-        published: None,
-        failure: None,
-        urls: Vec::new(),
-        seeded_at: None,
-        reset_at: None,
-        deploy_ms: None,
-        expires_at: None,
         created_at: START,
         updated_at: START,
-        destroyed_at: None,
-        host: None,
+        ..Environment::new(EnvironmentId(1), project, name, life, ChangeNumber(42))
     }
 }
 
