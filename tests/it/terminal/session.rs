@@ -45,6 +45,20 @@ fn a_change_runs_what_depends_on_it_and_seeds_stay() {
 }
 
 #[test]
+fn services_that_nobody_may_start_or_stop_are_refused_and_nothing_is_held() {
+    let me = Person::new();
+    me.told(&["create", "a"]);
+    for action in ["start", "stop", "restart"] {
+        let (code, error) = me.refused(&["service", action, "web", "-e", "a"]);
+        assert!(code == 1 && error.contains("runner.compose is not configured"), "{error}");
+        let (code, error) = me.refused(&["infra", action, "-e", "a"]);
+        assert!(code == 1 && error.contains("there is no infrastructure"), "{error}");
+        assert_eq!(me.refused(&["service", action, "web", "-e", "b"]).0, 4);
+    }
+    me.told(&["delete", "a"]);
+}
+
+#[test]
 fn single_steps_the_store_and_data() {
     let me = Person::new();
     me.told(&["create", "a"]);
