@@ -59,6 +59,25 @@ fn services_that_nobody_may_start_or_stop_are_refused_and_nothing_is_held() {
 }
 
 #[test]
+fn a_fixed_port_belongs_to_one_environment() {
+    let me = Person::new();
+    let config = std::fs::read_to_string(me.project().join("previewctl.yaml")).unwrap();
+    let config = config.replace("    path: web", "    path: web\n    port: 4717");
+    std::fs::write(me.project().join("previewctl.yaml"), config).unwrap();
+    me.told(&["create", "feat/a"]);
+    let (code, error) = me.refused(&["create", "b"]);
+    assert!(
+        code == 1 && error.contains("`services.web.port` is fixed, belongs to environment `feat/a`"),
+        "{error}"
+    );
+    me.told(&["create", "feat/a", "--no-cache"]);
+    me.told(&["delete", "feat/a"]);
+    me.told(&["create", "b"]);
+    assert!(std::fs::read_to_string(me.worktree("b").join("web/.env.local")).unwrap().contains("PORT=4717"));
+    me.told(&["delete", "b"]);
+}
+
+#[test]
 fn single_steps_the_store_and_data() {
     let me = Person::new();
     me.told(&["create", "a"]);
