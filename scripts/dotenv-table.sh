@@ -7,8 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 npm install --silent --no-audit --no-fund dotenv@17 >/dev/null
-PREVIEWBOT_DOTENV_TABLE="$work" cargo test --quiet --manifest-path "$root/Cargo.toml" --lib -- --ignored --exact \
-    domain::render::dotenv::tests::written_files_for_the_table >/dev/null
+cargo run --quiet --manifest-path "$root/Cargo.toml" --example dotenv_table > written.json
 cat > table.mjs <<'JS'
 import { parse } from "dotenv";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -43,6 +43,13 @@ pub fn block_start(environment: &str) -> u16 {
     RANGE_START + BLOCK_SIZE * index
 }
 
+/// Whether the port is one of the block of this environment name.
+#[must_use]
+pub fn is_in_block(environment: &str, port: u16) -> bool {
+    let first = block_start(environment);
+    (first..first + BLOCK_SIZE).contains(&port)
+}
+
 /// Chooses a port for each of the `names`, in byte order; `is_free` says whether a port may be taken.
 ///
 /// A busy port shifts every later name. A name given twice gets one port.

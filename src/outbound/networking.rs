@@ -84,24 +84,37 @@ impl LeasedNetworking {
         self.reservations.as_ref().is_none_or(|reservations| reservations.take(port))
     }
 
-    async fn choose(&self, environment: &str, names: &[String]) -> PortResult<PortMap> {
+    async fn choose(&self, environment: &str, names: &[String], fixed: &PortMap) -> PortResult<PortMap> {
         let leased = self.leases.leases(&self.options.host).await?;
-        let own = leased.iter().filter(|(_, id, name)| *id == self.options.environment && names.contains(name));
+        self.check_fixed(&leased, fixed).await?;
+        let is_fixed = |port: u16| fixed.values().any(|fixed| *fixed == port);
+        let own = leased.iter().filter(|(port, id, name)| {
+            // One outside of the block was fixed once. A fixed name is chosen for too, as in the Go tool, so that
+            // fixing one port moves no other.
+            *id == self.options.environment
+                && names.contains(name)
+                && !fixed.contains_key(name)
+                && port_map::is_in_block(environment, *port)
+                && !is_fixed(*port)
+        });
         let mut ports: PortMap = own.map(|(port, _, name)| (name.clone(), *port)).collect();
         let missing: Vec<String> = names.iter().filter(|name| !ports.contains_key(*name)).cloned().collect();
         let taken: BTreeMap<u16, EnvironmentId> = leased.iter().map(|(port, id, _)| (*port, *id)).collect();
-        for port in ports.values() {
+        for port in ports.values().chain(fixed.values()) {
             // Its own since before a restart; whoever else holds the mark does not change that.
             self.reserve(*port);
         }
         if let Some(reservations) = &self.reservations {
-            reservations.keep(|port| taken.contains_key(&port));
+            reservations.keep(|port| taken.contains_key(&port) || is_fixed(port));
         }
         if missing.is_empty() {
+            ports.extend(fixed.clone());
             return Ok(ports);
         }
         let is_free_there = self.ports.look().await?;
-        let mut is_free = |port: u16| !taken.contains_key(&port) && is_free_there(port) && self.reserve(port);
+        let mut is_free = |port: u16| {
+            !taken.contains_key(&port) && !is_fixed(port) && is_free_there(port) && self.reserve(port)
+        };
         let chosen = port_map::choose(environment, &missing, &mut is_free).map_err(|error| {
             let kind = match error {
                 PortMapError::TooManyServices { .. } => ErrorKind::Invalid,
@@ -110,7 +123,30 @@ impl LeasedNetworking {
             PortError::new(kind, format!("ports for {environment}: {error}"))
         })?;
         ports.extend(chosen);
+        ports.extend(fixed.clone());
         Ok(ports)
+    }
+
+    /// Refuses fixed ports that another environment holds: nothing but a person's word can change either.
+    async fn check_fixed(&self, leased: &[(u16, EnvironmentId, String)], fixed: &PortMap) -> PortResult<()> {
+        for (name, port) in fixed {
+            let others =
+                |(held, id, _): &&(u16, EnvironmentId, _)| held == port && *id != self.options.environment;
+            let Some((_, id, _)) = leased.iter().find(others) else { continue };
+            let holder = self.leases.holder(*id).await?;
+            // The people of one project need not know what others are called.
+            let holder = holder.filter(|holder| holder.project.slug.as_str() == self.options.slug);
+            let whose = holder.map_or_else(
+                || "an environment of another project".to_owned(),
+                |holder| format!("environment `{}`", holder.called()),
+            );
+            let message = format!(
+                "port {port}, to which `services.{name}.port` is fixed, belongs to {whose}: destroy that one first, \
+                 or leave `port` out, so that each environment gets a port of its own"
+            );
+            return Err(PortError::new(ErrorKind::Invalid, message));
+        }
+        Ok(())
     }
 }
 
@@ -126,10 +162,10 @@ fn is_unused(port: u16) -> bool {
 
 #[async_trait]
 impl NetworkingPort for LeasedNetworking {
-    async fn allocate_ports(&self, environment: &str, names: &[String]) -> PortResult<PortMap> {
+    async fn allocate_ports(&self, environment: &str, names: &[String], fixed: &PortMap) -> PortResult<PortMap> {
         let mut tries = 0;
         loop {
-            let ports = self.choose(environment, names).await?;
+            let ports = self.choose(environment, names, fixed).await?;
             tries += 1;
             match self.leases.lease(&self.options.host, self.options.environment, &ports).await {
                 Ok(()) => return Ok(ports),

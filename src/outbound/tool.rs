@@ -244,7 +244,7 @@ mod tests {
             program: "sh",
             arguments: vec!["-c".to_owned(), script],
             directory: Some(folder.to_owned()),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             ..Tool::default()
         }
     }

@@ -7,13 +7,14 @@ use anyhow::Context as _;
 
 use super::session::{After, Held, Hold, Session};
 use crate::domain::ports::{LineSink, LogRequest, Part};
+use crate::inbound::cli::CliError;
 use crate::inbound::cli::arguments::{
-    InfraAction, LogsArguments, RefreshArguments, ServiceAction, StepArguments, StoreAction, SyncArguments,
-    TargetArguments,
+    InfraAction, LogsArguments, OneServiceArguments, RefreshArguments, ServiceAction, ServicesArguments,
+    StepArguments, StoreAction, SyncArguments, TargetArguments,
 };
 use crate::inbound::cli::create::told;
 use crate::inbound::cli::running;
-use crate::manager::{ManagerError, RefreshScope};
+use crate::manager::{Manager, ManagerError, RefreshScope};
 
 impl Session {
     /// Holds an environment for something that leaves it what it should be.
@@ -25,6 +26,19 @@ impl Session {
     ) -> anyhow::Result<T> {
         let hold = Hold { name, command, desired: None, make: false, no_cache: false, marks_errors: false };
         self.hold(hold, async |held| Ok((work(held).await?, After::Nothing))).await
+    }
+
+    /// Does something with services, whose names are one or some.
+    async fn tend_services<S: ?Sized, T>(
+        &self,
+        command: &str,
+        target: &TargetArguments,
+        services: &S,
+        work: impl AsyncFnOnce(&Manager, &str, &S) -> Result<T, ManagerError>,
+    ) -> anyhow::Result<()> {
+        let name = self.called(None, target).await?;
+        self.tend(&name, command.to_owned(), async |held| work(&held.manager, &name, services).await).await?;
+        Ok(())
     }
 
     async fn called(&self, name: Option<&str>, target: &TargetArguments) -> anyhow::Result<String> {
@@ -51,7 +65,7 @@ impl Session {
         let name = environment.called();
         if arguments.print || arguments.dry_run {
             let preview = self.looking(&environment, false).await?.preview_step(&name, &arguments.step).await;
-            let preview = preview.map_err(crate::inbound::cli::CliError::from)?;
+            let preview = preview.map_err(CliError::from)?;
             let text = if arguments.print { preview.text() } else { preview.difference() };
             std::io::stdout().write_all(text.as_bytes())?;
             return Ok(());
@@ -78,12 +92,12 @@ impl Session {
             StoreAction::Get { key, target } => {
                 let environment = self.existing(None, target).await?;
                 let value = self.looking(&environment, false).await?.store_get(&environment.called(), key).await;
-                Ok(writeln!(out, "{}", value.map_err(crate::inbound::cli::CliError::from)?)?)
+                Ok(writeln!(out, "{}", value.map_err(CliError::from)?)?)
             }
             StoreAction::List { json, target } => {
                 let environment = self.existing(None, target).await?;
                 let values = self.looking(&environment, false).await?.store_list(&environment.called()).await;
-                let values = values.map_err(crate::inbound::cli::CliError::from)?;
+                let values = values.map_err(CliError::from)?;
                 Ok(running::values(&values, *json, &mut out)?)
             }
         }
@@ -91,25 +105,19 @@ impl Session {
 
     pub(super) async fn infra(&self, action: &InfraAction) -> anyhow::Result<()> {
         match action {
-            InfraAction::Start(arguments) => {
-                let (name, services) = (self.called(None, &arguments.target).await?, &arguments.services);
-                let command = "infra start".to_owned();
-                self.tend(&name, command, async |held| held.manager.infra_start(&name, services).await).await
+            InfraAction::Start(ServicesArguments { services, target }) => {
+                self.tend_services("infra start", target, services.as_slice(), Manager::infra_start).await
             }
-            InfraAction::Stop(arguments) => {
-                let (name, services) = (self.called(None, &arguments.target).await?, &arguments.services);
-                let command = "infra stop".to_owned();
-                self.tend(&name, command, async |held| held.manager.infra_stop(&name, services).await).await
+            InfraAction::Stop(ServicesArguments { services, target }) => {
+                self.tend_services("infra stop", target, services.as_slice(), Manager::infra_stop).await
             }
-            InfraAction::Restart(arguments) => {
-                let (name, services) = (self.called(None, &arguments.target).await?, &arguments.services);
-                let command = "infra restart".to_owned();
-                self.tend(&name, command, async |held| held.manager.infra_restart(&name, services).await).await
+            InfraAction::Restart(ServicesArguments { services, target }) => {
+                self.tend_services("infra restart", target, services.as_slice(), Manager::infra_restart).await
             }
             InfraAction::Status { json, target } => {
                 let environment = self.existing(None, target).await?;
                 let rows = self.looking(&environment, false).await?.infra_status(&environment.called()).await;
-                let rows = rows.map_err(crate::inbound::cli::CliError::from)?;
+                let rows = rows.map_err(CliError::from)?;
                 Ok(running::infrastructure(&rows, *json, &mut std::io::stdout())?)
             }
             InfraAction::Logs(arguments) => self.logs(Part::Infrastructure, arguments).await,
@@ -118,30 +126,26 @@ impl Session {
 
     pub(super) async fn service(&self, action: &ServiceAction) -> anyhow::Result<()> {
         match action {
-            ServiceAction::Start(arguments) => {
-                let (name, service) = (self.called(None, &arguments.target).await?, &arguments.service);
+            ServiceAction::Start(OneServiceArguments { service, target }) => {
                 let command = format!("service start {service}");
-                self.tend(&name, command, async |held| held.manager.service_start(&name, service).await).await?;
+                self.tend_services(&command, target, service.as_str(), Manager::service_start).await
             }
-            ServiceAction::Stop(arguments) => {
-                let (name, service) = (self.called(None, &arguments.target).await?, &arguments.service);
+            ServiceAction::Stop(OneServiceArguments { service, target }) => {
                 let command = format!("service stop {service}");
-                self.tend(&name, command, async |held| held.manager.service_stop(&name, service).await).await?;
+                self.tend_services(&command, target, service.as_str(), Manager::service_stop).await
             }
-            ServiceAction::Restart(arguments) => {
-                let (name, service) = (self.called(None, &arguments.target).await?, &arguments.service);
+            ServiceAction::Restart(OneServiceArguments { service, target }) => {
                 let command = format!("service restart {service}");
-                self.tend(&name, command, async |held| held.manager.service_restart(&name, service).await).await?;
+                self.tend_services(&command, target, service.as_str(), Manager::service_restart).await
             }
             ServiceAction::List { json, target } => {
                 let environment = self.existing(None, target).await?;
                 let rows = self.looking(&environment, false).await?.services(&environment.called()).await;
-                let rows = rows.map_err(crate::inbound::cli::CliError::from)?;
-                running::services(&rows, *json, &mut std::io::stdout())?;
+                let rows = rows.map_err(CliError::from)?;
+                Ok(running::services(&rows, *json, &mut std::io::stdout())?)
             }
-            ServiceAction::Logs(arguments) => self.logs(Part::Application, arguments).await?,
+            ServiceAction::Logs(arguments) => self.logs(Part::Application, arguments).await,
         }
-        Ok(())
     }
 
     async fn logs(&self, part: Part, arguments: &LogsArguments) -> anyhow::Result<()> {
@@ -162,7 +166,7 @@ impl Session {
         match logs {
             // Who ends a log that is followed has seen enough.
             Err(error) if error.is_cancelled() => Ok(()),
-            logs => Ok(logs.map_err(crate::inbound::cli::CliError::from)?),
+            logs => Ok(logs.map_err(CliError::from)?),
         }
     }
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::domain::environment::EnvironmentId;
+use crate::domain::environment::{Environment, EnvironmentId};
 use crate::domain::error::PortResult;
 use crate::domain::port_map::PortMap;
 
@@ -8,8 +8,11 @@ use crate::domain::port_map::PortMap;
 #[async_trait]
 pub trait NetworkingPort: Send + Sync {
     /// One TCP port for each name: deterministic choice from the environment's block (spec §8), leased on its host.
-    /// A name that has a lease already keeps its port.
-    async fn allocate_ports(&self, environment: &str, names: &[String]) -> PortResult<PortMap>;
+    /// A name that has a lease already keeps its port. Names in `fixed` get the ports there, leased like the others.
+    ///
+    /// # Errors
+    /// `Invalid` when another environment holds a fixed port.
+    async fn allocate_ports(&self, environment: &str, names: &[String], fixed: &PortMap) -> PortResult<PortMap>;
 
     /// The published URL of a service.
     ///
@@ -23,6 +26,9 @@ pub trait NetworkingPort: Send + Sync {
 pub trait PortLeases: Send + Sync {
     /// All leases on a host: port, its environment, its service.
     async fn leases(&self, host: &str) -> PortResult<Vec<(u16, EnvironmentId, String)>>;
+
+    /// The environment that a lease names, for telling people whose it is.
+    async fn holder(&self, environment: EnvironmentId) -> PortResult<Option<Environment>>;
 
     /// Makes these exactly the environment's leases on the host.
     ///

@@ -10,10 +10,13 @@ const AFTER: &str = "NEXT='x'\nLAST=\"y\"\n";
 /// Whether node's dotenv gives this value back from the file that [`env_file::render`] writes.
 #[must_use]
 pub fn reads_the_same(key: &str, value: &str) -> bool {
-    let mut text = env_file::render(&BTreeMap::from([(key.to_owned(), value.to_owned())]));
-    // A quote that seems escaped is looked for in the lines that follow.
-    text.push_str(AFTER);
-    read(&text).get(key).is_some_and(|read| read == value)
+    read(&file(key, value)).get(key).is_some_and(|read| read == value)
+}
+
+/// The file with this one variable and others behind it, where a quote that seems escaped is looked for.
+#[must_use]
+pub fn file(key: &str, value: &str) -> String {
+    env_file::render(&BTreeMap::from([(key.to_owned(), value.to_owned())])) + AFTER
 }
 
 /// The variables of a file.
@@ -97,27 +100,10 @@ mod tests {
         same: bool,
     }
 
-    fn recorded() -> Vec<Recorded> {
-        yaml::from_str(include_str!("../../../fixtures/project/dotenv.yaml")).unwrap()
-    }
-
-    #[test]
-    #[ignore = "writes the files that scripts/dotenv-table.sh lets dotenv read"]
-    fn written_files_for_the_table() {
-        let cases: Vec<serde_json::Value> = recorded()
-            .into_iter()
-            .map(|Recorded { value, .. }| {
-                let text = env_file::render(&BTreeMap::from([("KEY".to_owned(), value.clone())])) + AFTER;
-                serde_json::json!({ "value": value, "text": text })
-            })
-            .collect();
-        let folder = std::path::PathBuf::from(std::env::var_os("PREVIEWBOT_DOTENV_TABLE").unwrap());
-        std::fs::write(folder.join("written.json"), serde_json::to_vec(&cases).unwrap()).unwrap();
-    }
-
     #[test]
     fn the_model_says_what_dotenv_itself_said() {
-        let recorded = recorded();
+        let recorded: Vec<Recorded> =
+            yaml::from_str(include_str!("../../../fixtures/project/dotenv.yaml")).unwrap();
         assert!(recorded.iter().any(|r| r.same) && recorded.iter().any(|r| !r.same));
         for Recorded { value, same } in recorded {
             assert_eq!(reads_the_same("KEY", &value), same, "{value:?}");

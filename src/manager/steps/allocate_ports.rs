@@ -44,8 +44,13 @@ impl Step for AllocatePorts {
 
     async fn run(&self, context: &Context<'_>, _attempt: &Attempt) -> Result<Outputs, StepFailure> {
         let names = context.dependencies.config.service_names();
-        let mut ports = context.dependencies.networking.allocate_ports(&context.environment, &names).await?;
-        ports.extend(fixed(context));
+        let fixed: PortMap = fixed(context).collect();
+        // On a machine of its own an environment meets no other.
+        let is_alone = context.facts().await.compute.as_ref().is_some_and(|info| info.host.is_some());
+        let leased = if is_alone { PortMap::new() } else { fixed.clone() };
+        let networking = &context.dependencies.networking;
+        let mut ports = networking.allocate_ports(&context.environment, &names, &leased).await?;
+        ports.extend(fixed);
         let outputs = Outputs::from([("ports".to_owned(), serde_json::json!(ports))]);
         context.facts().await.ports = ports;
         Ok(outputs)

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use previewbot::domain::environment::EnvironmentId;
+use previewbot::domain::change::{ChangeNumber, ForgeKind, Repository, RepositoryId};
+use previewbot::domain::environment::{EnvName, Environment, EnvironmentId, Project, ProjectId, Slug};
 use previewbot::domain::error::{ErrorKind, PortError, PortResult};
 use previewbot::domain::port_map::{PortMap, block_start};
 use previewbot::domain::ports::{NetworkingPort, PortLeases, ReadinessProbe};
@@ -14,7 +15,9 @@ use previewbot::outbound::probe::HttpProbe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-/// Leases in memory; the first `conflicts` attempts lose a race: another environment takes the first port.
+use super::bench::life;
+
+/// Leases in memory, of environments `pr-<id>` of one project, `pr-100` and later ones of another; the first `conflicts` attempts lose a race: another environment takes the first port.
 #[derive(Default)]
 struct Leases {
     rows: Mutex<Vec<(u16, EnvironmentId, String)>>,
@@ -25,6 +28,16 @@ struct Leases {
 impl PortLeases for Leases {
     async fn leases(&self, _host: &str) -> PortResult<Vec<(u16, EnvironmentId, String)>> {
         Ok(self.rows.lock().unwrap().clone())
+    }
+
+    async fn holder(&self, id: EnvironmentId) -> PortResult<Option<Environment>> {
+        let slug = Slug::from_text(if id.0 < 100 { "shop" } else { "other" });
+        let name = "acme/shop".parse().unwrap();
+        let repository = Repository { forge: ForgeKind::Github, id: RepositoryId(5001), name, installation: None };
+        let project = Project { id: ProjectId(1), slug, repository };
+        let number = ChangeNumber(id.0.cast_unsigned());
+        let name = EnvName::of_change(ForgeKind::Github, number);
+        Ok(Some(Environment::new(id, project, name, life(), number)))
     }
 
     async fn lease(&self, _host: &str, environment: EnvironmentId, ports: &PortMap) -> PortResult<()> {
@@ -73,7 +86,8 @@ async fn ports_come_from_the_block_and_skip_what_is_taken_or_leased() {
     let _busy = TcpListener::bind(("127.0.0.1", free[1])).unwrap();
     let leases = Arc::new(Leases::default());
     leases.rows.lock().unwrap().push((free[2], EnvironmentId(7), "web".to_owned()));
-    let ports = networking(&leases, 1).allocate_ports(name, &names(&["web", "db"])).await.unwrap();
+    let ports =
+        networking(&leases, 1).allocate_ports(name, &names(&["web", "db"]), &PortMap::new()).await.unwrap();
     assert_eq!(ports, PortMap::from([("db".to_owned(), free[0]), ("web".to_owned(), free[3])]));
 }
 
@@ -82,7 +96,8 @@ async fn a_port_that_listens_only_on_ipv6_is_taken() {
     let name = "networking-b";
     let free: Vec<u16> = unused(name).take(2).collect();
     let Ok(_busy) = TcpListener::bind(("::1", free[0])) else { return };
-    let ports = networking(&Arc::default(), 1).allocate_ports(name, &names(&["web"])).await.unwrap();
+    let ports =
+        networking(&Arc::default(), 1).allocate_ports(name, &names(&["web"]), &PortMap::new()).await.unwrap();
     assert_eq!(ports["web"], free[1]);
 }
 
@@ -91,15 +106,54 @@ async fn a_leased_port_is_kept_even_while_it_is_in_use_and_a_lost_race_is_tried_
     let name = "networking-c";
     let leases = Arc::new(Leases { conflicts: Mutex::new(2), ..Leases::default() });
     let free: Vec<u16> = unused(name).take(5).collect();
-    let first = networking(&leases, 1).allocate_ports(name, &names(&["web"])).await.unwrap();
+    let first = networking(&leases, 1).allocate_ports(name, &names(&["web"]), &PortMap::new()).await.unwrap();
     assert_eq!(first["web"], free[2], "two were lost");
     let _served = TcpListener::bind(("0.0.0.0", first["web"])).unwrap();
-    let again = networking(&leases, 1).allocate_ports(name, &names(&["api", "web"])).await.unwrap();
+    let again =
+        networking(&leases, 1).allocate_ports(name, &names(&["api", "web"]), &PortMap::new()).await.unwrap();
     assert_eq!((again["web"], again["api"]), (free[2], free[3]));
 
     *leases.conflicts.lock().unwrap() = u32::MAX;
-    let error = networking(&leases, 2).allocate_ports(name, &names(&["web"])).await.unwrap_err();
+    let error = networking(&leases, 2).allocate_ports(name, &names(&["web"]), &PortMap::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_fixed_port_is_leased_and_whose_it_is_already_is_told() {
+    let name = "networking-d";
+    let leases = Arc::new(Leases::default());
+    let free: Vec<u16> = unused(name).take(4).collect();
+    let fixed = |port| PortMap::from([("db".to_owned(), port)]);
+    let all = names(&["api", "db", "web"]);
+    let allocate = async |id, fixed: &PortMap| networking(&leases, id).allocate_ports(name, &all, fixed).await;
+    let ports =
+        |api, db, web| PortMap::from([("api", api), ("db", db), ("web", web)].map(|(n, p)| (n.to_owned(), p)));
+    let first = allocate(1, &fixed(4717)).await.unwrap();
+    assert_eq!(first, ports(free[0], 4717, free[2]), "the others stay where they were without it");
+    assert_eq!(allocate(1, &fixed(4717)).await.unwrap(), first, "one's own is no hindrance");
+
+    let error = allocate(2, &fixed(4717)).await.unwrap_err();
+    let told = "port 4717, to which `services.db.port` is fixed, belongs to environment `pr-1`: ";
+    assert!(error.kind() == ErrorKind::Invalid && error.to_string().starts_with(told), "{error}");
+    assert!(leases.rows.lock().unwrap().iter().all(|(_, id, _)| *id != EnvironmentId(2)), "nothing was leased");
+    leases.rows.lock().unwrap().push((4718, EnvironmentId(100), "web".to_owned()));
+    let error = allocate(1, &fixed(4718)).await.unwrap_err();
+    assert!(error.to_string().contains("belongs to an environment of another project: "), "{error}");
+
+    let moved = allocate(1, &fixed(free[0])).await.unwrap();
+    assert_eq!((moved["db"], moved["web"]), (free[0], free[2]));
+    assert_ne!(moved["api"], free[0], "a port that became fixed is nobody else's");
+    allocate(1, &fixed(4719)).await.unwrap();
+    let free_again = allocate(1, &PortMap::new()).await.unwrap();
+    assert!((block_start(name)..block_start(name) + 100).contains(&free_again["db"]), "{free_again:?}");
+}
+
+#[tokio::test]
+async fn a_fixed_port_that_is_lost_in_a_race_is_told_like_any_other() {
+    let leases = Arc::new(Leases { conflicts: Mutex::new(1), ..Leases::default() });
+    let fixed = PortMap::from([("web".to_owned(), 4720)]);
+    let error = networking(&leases, 1).allocate_ports("networking-e", &names(&["web"]), &fixed).await.unwrap_err();
+    assert!(error.to_string().contains("belongs to environment `pr-99`"), "{error}");
 }
 
 #[test]

@@ -170,10 +170,13 @@ impl ComputePort for World {
 
 #[async_trait]
 impl NetworkingPort for World {
-    async fn allocate_ports(&self, _environment: &str, _names: &[String]) -> PortResult<PortMap> {
+    async fn allocate_ports(&self, _environment: &str, _names: &[String], fixed: &PortMap) -> PortResult<PortMap> {
         self.call("allocate_ports");
         self.check("allocate", "alloc")?;
-        Ok(self.ports.lock().unwrap().clone())
+        *self.fixed.lock().unwrap() = fixed.clone();
+        let mut ports = self.ports.lock().unwrap().clone();
+        ports.extend(fixed.clone());
+        Ok(ports)
     }
 
     fn service_url(&self, ports: &PortMap, _environment: &str, service: &str) -> PortResult<String> {

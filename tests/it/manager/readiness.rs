@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use previewbot::domain::port_map::PortMap;
 use previewbot::manager::{Manager, ManagerError};
 
 use super::looks::{FakeProbe, e1};
@@ -55,6 +56,21 @@ async fn code_is_synced_only_where_the_bot_owns_the_checkout() {
     assert_eq!(world.take_calls(), ["create env=e1 branch=b1", "allocate_ports", "sync_code", "start"]);
     world.manager(CONFIG).attach("x1", &world.path("ext").to_string_lossy()).await.unwrap();
     assert!(!world.take_calls().contains(&"sync_code".to_owned()), "a person's worktree is left alone");
+}
+
+#[tokio::test]
+async fn fixed_ports_are_leased_but_on_a_machine_of_ones_own() {
+    let fixed = PortMap::from([("web".to_owned(), 4000)]);
+    let machine = "provisioner: {compute: {create: 'echo VM_IP=10.0.0.9; echo REMOTE_ROOT=<root>/remote', destroy: 'true', outputs: [VM_IP]}}\n";
+    for (mode, compute, leased) in [("local", "", &fixed), ("remote", machine, &PortMap::new())] {
+        let world = World::new();
+        std::fs::create_dir_all(world.path("remote")).unwrap();
+        let config = format!("version: 1\nname: demo\nservices: {{web: {{path: web, port: 4000}}}}\n{compute}");
+        let manager = Manager::new(world.dependencies(&config, mode));
+        manager.provision(&e1(), None).await.unwrap();
+        assert_eq!(*world.fixed.lock().unwrap(), *leased, "{mode}");
+        assert_eq!(world.entry("e1").unwrap().ports, Some(fixed.clone()), "{mode}");
+    }
 }
 
 #[tokio::test]

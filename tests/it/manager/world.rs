@@ -31,6 +31,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// Answer of the networking port.
     pub(crate) ports: Mutex<PortMap>,
+    /// Fixed ports that were to be leased.
+    pub(crate) fixed: Mutex<PortMap>,
     /// Answer of branch detection.
     pub(crate) branch: Mutex<String>,
     /// Ports that fail: `create`, `start`, `stop`, `destroy`, `is_running`, `detect_branch`, `allocate`, `state_*`.
@@ -75,6 +77,7 @@ impl World {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             folder,
+            fixed: Mutex::default(),
             ports: Mutex::new(PortMap::from([("web".to_owned(), 61000)])),
             branch: Mutex::new("main".to_owned()),
             failing: Mutex::default(),

@@ -45,6 +45,39 @@ fn a_change_runs_what_depends_on_it_and_seeds_stay() {
 }
 
 #[test]
+fn services_that_nobody_may_start_or_stop_are_refused_and_nothing_is_held() {
+    let me = Person::new();
+    me.told(&["create", "a"]);
+    for action in ["start", "stop", "restart"] {
+        let (code, error) = me.refused(&["service", action, "web", "-e", "a"]);
+        assert!(code == 1 && error.contains("runner.compose is not configured"), "{error}");
+        let (code, error) = me.refused(&["infra", action, "-e", "a"]);
+        assert!(code == 1 && error.contains("there is no infrastructure"), "{error}");
+        assert_eq!(me.refused(&["service", action, "web", "-e", "b"]).0, 4);
+    }
+    me.told(&["delete", "a"]);
+}
+
+#[test]
+fn a_fixed_port_belongs_to_one_environment() {
+    let me = Person::new();
+    let config = std::fs::read_to_string(me.project().join("previewctl.yaml")).unwrap();
+    let config = config.replace("    path: web", "    path: web\n    port: 4717");
+    std::fs::write(me.project().join("previewctl.yaml"), config).unwrap();
+    me.told(&["create", "feat/a"]);
+    let (code, error) = me.refused(&["create", "b"]);
+    assert!(
+        code == 1 && error.contains("`services.web.port` is fixed, belongs to environment `feat/a`"),
+        "{error}"
+    );
+    me.told(&["create", "feat/a", "--no-cache"]);
+    me.told(&["delete", "feat/a"]);
+    me.told(&["create", "b"]);
+    assert!(std::fs::read_to_string(me.worktree("b").join("web/.env.local")).unwrap().contains("PORT=4717"));
+    me.told(&["delete", "b"]);
+}
+
+#[test]
 fn single_steps_the_store_and_data() {
     let me = Person::new();
     me.told(&["create", "a"]);

@@ -91,7 +91,7 @@ fn logs_follow_until_the_work_ends() {
 fn logs_show_a_last_line_without_an_end_and_hide_values_where_the_hook_prints_outputs() {
     let me = Person::new();
     let config = std::fs::read_to_string(me.project().join("previewctl.yaml")).unwrap();
-    let changed = config.replace("before: sh wait.sh", r#"before: printf 'mode=plain\nhalf=a line'"#);
+    let changed = config.replace("before: sh wait.sh", r"before: printf 'mode=plain\nhalf=a line'");
     std::fs::write(me.project().join("previewctl.yaml"), changed).unwrap();
     me.told(&["create", "a"]);
     let logs = |step: &str| me.told(&["logs", "a", "--step", step]);

@@ -27,6 +27,7 @@ pub(super) fn check(config: &ProjectConfig, hints: &Hints) -> Vec<ValidationErro
         problems.extend(check_service(config, (name, service), hints));
     }
     problems.extend(cycles(config));
+    problems.extend(fixed_ports(config));
     problems.extend(infrastructure(config));
     problems.extend(references(config, hints));
     problems
@@ -110,17 +111,34 @@ fn infrastructure(config: &ProjectConfig) -> Vec<ValidationError> {
         let error = ValidationError::new("name_conflict", child("services", name), message);
         problems.push(error.with_help("rename one of the two"));
     }
-    let mut by_port: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (name, service) in infrastructure.services.iter().filter(|(_, service)| service.port != 0) {
-        by_port.entry(service.port).or_default().push(name);
-    }
-    for (port, names) in by_port.iter().filter(|(_, names)| names.len() > 1) {
-        let message = format!("infrastructure services {} all publish port {port}", quoted(names));
+    for (port, names) in shared(infrastructure.services.iter().map(|(name, service)| (name, service.port))) {
+        let message = format!("infrastructure services {} all publish port {port}", quoted(&names));
         let second = child(&child("infrastructure.services", names[1]), "ports");
         let error = ValidationError::new("infrastructure_port_collision", item(&second, 0), message);
         problems.push(error.with_help("publish each on a port of its own"));
     }
     problems
+}
+
+/// Services that are fixed to one port cannot run side by side (mends W-03).
+fn fixed_ports(config: &ProjectConfig) -> Vec<ValidationError> {
+    let shared = shared(config.services.iter().map(|(name, service)| (name, service.port)));
+    let problem = |(port, names): (u16, Vec<&str>)| {
+        let message = format!("services {} are all fixed to port {port}", quoted(&names));
+        let place = child(&child("services", names[1]), "port");
+        let error = ValidationError::new("service_port_collision", place, message);
+        error.with_help("leave `port` out, so that each gets a port of its own")
+    };
+    shared.map(problem).collect()
+}
+
+/// Ports that more than one has; 0 is none.
+fn shared<'n>(ports: impl Iterator<Item = (&'n String, u16)>) -> impl Iterator<Item = (u16, Vec<&'n str>)> {
+    let mut by_port: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for (name, port) in ports.filter(|(_, port)| *port != 0) {
+        by_port.entry(port).or_default().push(name);
+    }
+    by_port.into_iter().filter(|(_, names)| names.len() > 1)
 }
 
 fn quoted(names: &[&str]) -> String {
@@ -186,6 +204,15 @@ mod tests {
                 ("services.c.depends_on[0]", "dependency cycle: c -> d -> c"),
             ]
         );
+    }
+
+    #[test]
+    fn services_that_are_fixed_to_one_port_are_told_together() {
+        let text = "{version: 1, name: x, services: {a: {path: a, port: 4000}, b: {path: b, port: 4001}, \
+                    c: {path: c, port: 4000}, d: {path: d}, e: {path: e}, f: {path: f, port: 4000}}}";
+        let found = validate(&parse_unchecked(text, "previewctl.yaml").unwrap());
+        let told: Vec<(&str, &str)> = found.iter().map(|p| (p.place.as_str(), p.message.as_str())).collect();
+        assert_eq!(told, [("services.c.port", "services `a`, `c`, `f` are all fixed to port 4000")]);
     }
 
     #[test]

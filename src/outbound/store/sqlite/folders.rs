@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
+use sqlx::SqliteExecutor;
 use sqlx::types::Json;
 
 use super::super::rows::{EnvironmentRow, PAYLOAD_VERSION, ProjectRow};
@@ -88,14 +89,7 @@ impl FolderEnvironments for Store {
     }
 
     async fn environment_named(&self, project: ProjectId, name: &str) -> PortResult<Option<Environment>> {
-        let row: Option<EnvironmentRow> =
-            sqlx::query_as(select_environment!("WHERE e.project_id = $1 AND e.name = $2"))
-                .bind(project.0)
-                .bind(EnvName::of_text(name).as_str())
-                .fetch_optional(self.reader())
-                .await
-                .map_err(failed("read an environment"))?;
-        row.map(EnvironmentRow::environment).transpose()
+        row(self.reader(), project, &EnvName::of_text(name)).await
     }
 
     async fn take(
@@ -158,7 +152,7 @@ fn set_desired(environment: &mut Environment, desired: &Desired, command: &str, 
 impl Store {
     async fn for_errand(&self, tx: &mut Tx, now: i64, errand: &Errand) -> PortResult<Environment> {
         let name = EnvName::of_text(&errand.name);
-        if let Some(found) = row(tx, errand.project, &name).await? {
+        if let Some(found) = row(&mut **tx, errand.project, &name).await? {
             return Ok(found);
         }
         if !errand.make {
@@ -178,7 +172,7 @@ impl Store {
         .await
         .map_err(failed("make an environment"))?;
         let missing = || PortError::new(ErrorKind::NotFound, format!("environment `{name}` is gone again"));
-        row(tx, errand.project, &name).await?.ok_or_else(missing)
+        row(&mut **tx, errand.project, &name).await?.ok_or_else(missing)
     }
 
     /// A running job without a queue: the command works already.
@@ -222,12 +216,16 @@ impl Store {
     }
 }
 
-async fn row(tx: &mut Tx, project: ProjectId, name: &EnvName) -> PortResult<Option<Environment>> {
+async fn row<'a>(
+    from: impl SqliteExecutor<'a>,
+    project: ProjectId,
+    name: &EnvName,
+) -> PortResult<Option<Environment>> {
     let row: Option<EnvironmentRow> =
         sqlx::query_as(select_environment!("WHERE e.project_id = $1 AND e.name = $2"))
             .bind(project.0)
             .bind(name.as_str())
-            .fetch_optional(&mut **tx)
+            .fetch_optional(from)
             .await
             .map_err(failed("read an environment"))?;
     row.map(EnvironmentRow::environment).transpose()

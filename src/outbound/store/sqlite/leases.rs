@@ -4,11 +4,11 @@ use async_trait::async_trait;
 
 use super::environments::claimed_environment;
 use super::{Store, Tx, check_claim, commit, failed};
-use crate::domain::environment::EnvironmentId;
+use crate::domain::environment::{Environment, EnvironmentId};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::Claim;
 use crate::domain::port_map::PortMap;
-use crate::domain::ports::PortLeases;
+use crate::domain::ports::{Environments, PortLeases};
 
 /// Port leases as one job may see and change them: all hosts' to see, its own environment's to change.
 pub struct SqliteLeases {
@@ -44,6 +44,10 @@ impl PortLeases for SqliteLeases {
                 .await
                 .map_err(failed("read port leases"))?;
         Ok(rows.into_iter().map(|(port, id, service)| (port, EnvironmentId(id), service)).collect())
+    }
+
+    async fn holder(&self, environment: EnvironmentId) -> PortResult<Option<Environment>> {
+        Environments::get(&self.store, environment).await
     }
 
     async fn lease(&self, host: &str, environment: EnvironmentId, ports: &PortMap) -> PortResult<()> {
