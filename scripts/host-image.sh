@@ -9,7 +9,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tag=${1:-previewbot-test/host:local}
 # An image of an older recipe is made again.
 recipe=$(cat "$here/host-image.sh" "$here/host-boot.sh" | sha256sum | cut -c 1-16)
-[ "$(docker image inspect -f '{{index .Config.Labels "previewbot-test.recipe"}}' "$tag" 2>/dev/null)" != "$recipe" ] || exit 0
+format='{{.Id}} {{index .Config.Labels "previewbot-test.recipe"}}'
+read -r old old_recipe < <(docker image inspect -f "$format" "$tag" 2>/dev/null) || true
+[ "${old_recipe:-}" != "$recipe" ] || exit 0
 [ "$(id -u)" = 0 ] || die "the image $tag can only be made as root (run scripts/setup.sh test as root once)"
 need_packages debootstrap
 
@@ -18,7 +20,7 @@ trap 'rm -rf --one-file-system "$folder"' EXIT
 root=$folder/root
 log "making $tag (some minutes, once)"
 debootstrap --variant=minbase \
-  --include=openssh-server,git,docker.io,iptables,iproute2,ca-certificates,curl,procps \
+  --include="$(docker_packages | tr ' ' ,),openssh-server,git,iptables,iproute2,ca-certificates,curl,procps" \
   "$(host_suite)" "$root" "$(debian_mirror)" >"$folder/log" 2>&1 || { tail -20 "$folder/log" >&2; die "debootstrap failed"; }
 
 # useradd locks the password with "!", and sshd lets nobody into a locked account.
@@ -33,3 +35,5 @@ rm -rf "$root"/etc/ssh/ssh_host_* "$root"/var/cache/apt/archives/*.deb "$root"/v
 tar -C "$root" --numeric-owner -c . | docker import -c 'CMD ["/usr/local/sbin/host-boot"]' \
   -c 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' -c 'EXPOSE 22' \
   -c 'VOLUME /var/lib/docker' -c "LABEL previewbot-test.recipe=$recipe" - "$tag" >/dev/null
+# A container that still runs keeps the older one.
+[ -z "${old:-}" ] || docker rmi "$old" >/dev/null 2>&1 || true
