@@ -10,7 +10,8 @@ compose_answers() { docker compose version >/dev/null 2>&1; }
 
 engine_answers && compose_answers && exit 0
 [ "$(id -u)" = 0 ] || die "the tests need Docker with the Compose v2 plugin (run as root once, or install it yourself)"
-need_packages docker.io iptables ca-certificates
+# shellcheck disable=SC2046 # several words on purpose
+need_packages $(docker_packages) iptables ca-certificates
 
 # A release whose own docker-compose package is still version 1 gets the plugin out of a newer release's package;
 # nothing else of that release is installed.

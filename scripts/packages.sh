@@ -30,7 +30,7 @@ need_commands() {
 
 # need_programs PACKAGE...: the same for servers that tests start by themselves: none is to begin on this machine.
 need_programs() {
-  local policy=/usr/sbin/policy-rc.d ours= status=0
+  local policy=/usr/sbin/policy-rc.d ours='' status=0
   if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
@@ -48,6 +48,11 @@ debian_mirror() {
   local mirror
   mirror=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
     awk -v suite="$(host_suite)" '$1 == suite && $2 == "main" { print $3; exit }')
+  # Images for clouds name a list of mirrors.
+  case $mirror in mirror+file:*) mirror=$(awk '/^[^#]/ { print $1; exit }' "${mirror#mirror+file:}") ;; esac
   [ -n "$mirror" ] || die "no Debian mirror in the apt sources"
   echo "${mirror%/}"
 }
+
+# The engine and its command, which releases since trixie have in a package of its own.
+docker_packages() { case $(host_suite) in bullseye | bookworm) echo docker.io ;; *) echo docker.io docker-cli ;; esac; }

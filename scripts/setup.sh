@@ -18,6 +18,7 @@ for part in "$@"; do
       [ -x /usr/sbin/sshd ] || need_programs openssh-server
       "$here/docker.sh"
       "$here/test-image.sh"
+      "$here/host-image.sh"
       if [ -n "${CONTRACT_DIR:-}" ]; then
         need_commands python3:python3
         python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv

@@ -3,6 +3,7 @@
 mod port;
 pub(crate) mod proxy;
 pub(crate) mod sshd;
+pub(crate) mod vm;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
