@@ -25,6 +25,8 @@ const LINE_LIMIT: u64 = 256 * 1024;
 pub(super) struct Tool {
     /// Its name, looked for in `PATH`.
     pub(super) program: &'static str,
+    /// The file that is run instead of what `PATH` has.
+    pub(super) file: Option<PathBuf>,
     /// Its arguments: never a secret.
     pub(super) arguments: Vec<String>,
     /// Variables beside the allowlist.
@@ -164,7 +166,7 @@ impl Tool {
     }
 
     fn spawn(&self) -> io::Result<Child> {
-        let mut command = Command::new(self.program);
+        let mut command = self.file.as_ref().map_or_else(|| Command::new(self.program), Command::new);
         command.args(&self.arguments).env_clear().envs(allowed_variables());
         // Messages are read by this program: they must not depend on the operator's language.
         command.env("LC_ALL", "C").envs(&self.environment);
@@ -232,7 +234,7 @@ mod tests {
             program: "sh",
             arguments: vec!["-c".to_owned(), script],
             directory: Some(folder.to_owned()),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             ..Tool::default()
         }
     }

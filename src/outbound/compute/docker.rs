@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::plugin;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::outbound::tool::{Output, Tool};
 
@@ -72,13 +73,17 @@ impl Docker {
         std::fs::create_dir_all(&self.home).map_err(|error| {
             PortError::with_source(ErrorKind::Unavailable, format!("cannot make {}", self.home.display()), error)
         })?;
-        Ok(Tool {
+        let mut tool = Tool {
             program: "docker",
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: self.variables.clone(),
-            directory: None,
             timeout,
-        })
+            ..Tool::default()
+        };
+        if arguments.first() == Some(&"compose") {
+            plugin::run_directly(&mut tool, &self.home);
+        }
+        Ok(tool)
     }
 
     /// Runs `docker <arguments>`; any end but a good one is an error told as `what` failed.

@@ -7,6 +7,7 @@ mod leftovers;
 mod local;
 mod logs;
 mod patch;
+mod plugin;
 mod ready;
 mod repository;
 mod source;

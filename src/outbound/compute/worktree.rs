@@ -218,6 +218,7 @@ impl WorktreeSource {
             environment: self.variables.clone(),
             directory: Some(directory.to_owned()),
             timeout,
+            ..Tool::default()
         };
         tool.run(cancel).await
     }
