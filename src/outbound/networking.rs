@@ -112,9 +112,8 @@ impl LeasedNetworking {
             return Ok(ports);
         }
         let is_free_there = self.ports.look().await?;
-        let mut is_free = |port: u16| {
-            !taken.contains_key(&port) && !is_fixed(port) && is_free_there(port) && self.reserve(port)
-        };
+        let mut is_free =
+            |port: u16| !taken.contains_key(&port) && !is_fixed(port) && is_free_there(port) && self.reserve(port);
         let chosen = port_map::choose(environment, &missing, &mut is_free).map_err(|error| {
             let kind = match error {
                 PortMapError::TooManyServices { .. } => ErrorKind::Invalid,

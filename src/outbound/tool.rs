@@ -26,6 +26,8 @@ const LINE_LIMIT: u64 = 256 * 1024;
 pub struct Tool {
     /// Its name, looked for in `PATH`.
     pub(super) program: &'static str,
+    /// The file that is run instead of what `PATH` has.
+    pub(super) file: Option<PathBuf>,
     /// Its arguments: never a secret.
     pub(super) arguments: Vec<String>,
     /// Variables beside the allowlist.
@@ -172,7 +174,7 @@ impl Tool {
     }
 
     fn spawn(&self) -> io::Result<Child> {
-        let mut command = Command::new(self.program);
+        let mut command = self.file.as_ref().map_or_else(|| Command::new(self.program), Command::new);
         command.args(&self.arguments).env_clear().envs(allowed_variables());
         // Messages are read by this program: they must not depend on the operator's language.
         command.env("LC_ALL", "C").envs(&self.environment);
@@ -263,20 +265,26 @@ mod tests {
         read(pid, "stat").rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }
 
-    #[tokio::test]
-    async fn nothing_lives_on_after_enough_was_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let child = std::sync::Mutex::new(String::new());
-        let seen = |line: &str| {
+    /// Has enough once the child that it is told of is heavy.
+    struct Heavy(std::sync::Mutex<String>);
+
+    impl LineSink for Heavy {
+        fn line(&self, line: &str) -> bool {
             while !is_heavy(line) {
                 std::thread::yield_now();
             }
-            line.clone_into(&mut child.lock().unwrap());
+            line.clone_into(&mut self.0.lock().unwrap());
             false
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_lives_on_after_enough_was_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = Heavy(std::sync::Mutex::new(String::new()));
         let ended = heavy(folder.path()).stream(&CancellationToken::new(), &seen).await;
         assert!(ended.unwrap().is_none());
-        assert!(!lives(&child.lock().unwrap()));
+        assert!(!lives(&seen.0.lock().unwrap()));
     }
 
     #[tokio::test]

@@ -2,9 +2,12 @@
 
 use serde::Deserialize;
 
-/// Makes `docker ps` print what `docker compose ps --format json` does, without loading the Compose plugin twice for it.
+/// Makes `docker ps` print what `docker compose ps --format json` does, without loading the Compose plugin.
 /// Health and exit code are only in the status there: [`ComposeContainer::completed`].
-pub const PS_FORMAT: &str = r#"{"Service":{{json (.Label "com.docker.compose.service")}},"Name":{{json .Names}},"State":{{json .State}},"Image":{{json .Image}},"Status":{{json .Status}}}"#;
+pub const PS_FORMAT: &str = concat!(
+    r#"{"Service":{{json (.Label "com.docker.compose.service")}},"Name":{{json .Names}},"#,
+    r#""State":{{json .State}},"Image":{{json .Image}},"Status":{{json .Status}}}"#,
+);
 
 /// The output of `docker compose ps` is no JSON, or not of the known shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -74,8 +74,8 @@ impl Docker {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: self.variables.clone(),
             home: Some(self.home.clone()),
-            directory: None,
             timeout,
+            ..Tool::default()
         }
     }
 

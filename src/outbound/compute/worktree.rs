@@ -218,7 +218,7 @@ impl WorktreeSource {
             environment: self.variables.clone(),
             directory: Some(directory.to_owned()),
             timeout,
-            home: None,
+            ..Tool::default()
         };
         tool.run(cancel).await
     }

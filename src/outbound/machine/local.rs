@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::plugin;
 use super::{LARGEST_FILE, Machine, Whereabouts};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -44,7 +45,7 @@ impl Machine for LocalMachine {
     }
 
     async fn run(&self, tool: Tool, cancel: &CancellationToken) -> PortResult<Output> {
-        tool.run(cancel).await
+        plugin::run_directly(tool).run(cancel).await
     }
 
     async fn stream(
@@ -53,7 +54,7 @@ impl Machine for LocalMachine {
         sink: &dyn LineSink,
         cancel: &CancellationToken,
     ) -> PortResult<Option<String>> {
-        tool.stream(cancel, sink).await
+        plugin::run_directly(tool).stream(cancel, sink).await
     }
 
     async fn is_folder(&self, path: &Path) -> PortResult<bool> {

@@ -1,6 +1,7 @@
 //! The machine that an environment lives on: programs, files and processes there, be it the bot's own or a host.
 
 mod local;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
