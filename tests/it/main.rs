@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod forge;
 mod front;
+mod hosts;
 mod lease;
 mod local;
 mod manager;

@@ -50,6 +50,7 @@ impl Pool {
 
     /// All of them, in the order of the settings.
     #[must_use]
+    #[expect(dead_code, reason = "for the list of hosts")]
     pub(crate) fn hosts(&self) -> &[PoolHost] {
         &self.hosts
     }

@@ -27,15 +27,14 @@ pub(super) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> PortResult<
 /// # Errors
 /// As [`word`]; also for a name that no shell has.
 pub(super) fn exports<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> PortResult<String> {
-    let mut lines = String::new();
-    for (name, value) in variables {
+    let line = |(name, value): (&str, &str)| {
         if !is_name(name) {
             let message = format!("`{}` is no name for a variable", name.escape_debug());
             return Err(PortError::new(ErrorKind::Invalid, message));
         }
-        lines.push_str(&format!("export {name}={}\n", word(value)?));
-    }
-    Ok(lines)
+        Ok(format!("export {name}={}\n", word(value)?))
+    };
+    variables.into_iter().map(line).collect()
 }
 
 fn is_name(name: &str) -> bool {

@@ -11,7 +11,6 @@ const QUICK: Duration = Duration::from_mins(1);
 /// Ends of programs, as `session.sh` names them.
 const FENCED: i32 = 93;
 const REFUSED: i32 = 94;
-const BROKEN: i32 = 95;
 const MISSING: i32 = 96;
 
 /// A fixed program with arguments and data. Asked twice it must do no more than asked once: a request whose answer was
@@ -90,7 +89,7 @@ impl Answer {
             FENCED => ErrorKind::Fenced,
             REFUSED => ErrorKind::Invalid,
             MISSING => ErrorKind::NotFound,
-            BROKEN => ErrorKind::Unavailable,
+            // Among them what `session.sh` calls BROKEN.
             _ => ErrorKind::Unavailable,
         };
         let said = String::from_utf8_lossy(&self.stderr);
@@ -116,9 +115,7 @@ mod tests {
         let answer = |code| Answer { code, stderr: b"why\n".to_vec(), ..Answer::default() };
         assert!(answer(0).good("x").is_ok());
         let cases = [(FENCED, ErrorKind::Fenced), (REFUSED, ErrorKind::Invalid), (MISSING, ErrorKind::NotFound)];
-        for (code, kind) in
-            cases.into_iter().chain([(BROKEN, ErrorKind::Unavailable), (1, ErrorKind::Unavailable)])
-        {
+        for (code, kind) in cases.into_iter().chain([(95, ErrorKind::Unavailable), (1, ErrorKind::Unavailable)]) {
             assert_eq!(answer(code).good("x").unwrap_err().kind(), kind, "{code}");
         }
         assert_eq!(answer(1).good("cannot look").unwrap_err().to_string(), "cannot look: why");

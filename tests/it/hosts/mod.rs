@@ -1,0 +1,4 @@
+//! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
+
+mod bench;
+mod thread;

@@ -1,0 +1,59 @@
+//! The whole thread of one preview on a host.
+
+use super::bench::{host, setup};
+use crate::support::bot::{REPO, TestBot, get, processes_with};
+use crate::support::host::sshd::Sshd;
+
+/// A page that is served by a daemon of the deploy hook.
+const CONFIG: &str = r#"version: 1
+name: shop
+services:
+  web:
+    path: web
+    env: { PORT: "{{self.port}}", NOTES: "{{provisioner.db.NOTES}}" }
+provisioner:
+  services:
+    db:
+      outputs: [NOTES]
+      seed: echo "NOTES=seeded $(date +%s%N)"
+      reset: echo "NOTES=reset $(date +%s%N)"
+      destroy: echo gone
+runner:
+  deploy: |
+    . web/.env.local
+    mkdir -p public
+    printf '%s %s\n' "$(cat page)" "$NOTES" >public/index.html
+    setsid busybox httpd -f -p "$PORT" -h public >/dev/null 2>&1 &
+preview:
+  probe: { service: web, path: /index.html, timeout: 30s }
+  urls: [web]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_lives_on_a_host_from_its_opening_to_its_close() {
+    let sshd = Sshd::start().await;
+    let root = sshd.home().join("previews");
+    let login = sshd.login();
+    let files = [("previewctl.yaml", CONFIG), ("page", "one\n"), ("web/README", "")];
+    let bot = TestBot::with(setup(&files, &[host("vm-1", login, &root.to_string_lossy())])).await;
+    let (number, sha) = bot.open("first", &[]).await;
+    bot.check_ended(number, &sha, "success").await;
+    let environment = bot.environment("pr-1").await;
+    assert_eq!(environment.host.as_deref(), Some("vm-1"));
+    let url = bot.url("pr-1").await;
+    let page = get(&url).await.unwrap().1;
+    assert!(page.starts_with("one seeded "), "{page}");
+    let entry = environment.entry.unwrap();
+    let compute = entry.compute.unwrap();
+    assert_eq!((compute.kind.as_str(), compute.host.as_deref()), ("ssh", Some("127.0.0.1")));
+    assert_eq!(compute.path.unwrap(), root.join("shop/pr-1").to_string_lossy());
+
+    bot.github.people().merge(REPO, number, "alice").await.unwrap();
+    bot.comment_with(number, "destroyed").await;
+    assert!(get(&url).await.is_none());
+    assert_eq!(processes_with("PREVIEWCTL_ENVIRONMENT_ID", &environment.life.to_string()).len(), 0);
+    let left: Vec<_> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".previewbot"]);
+    assert_eq!(std::fs::read_dir(root.join(".previewbot")).unwrap().count(), 0);
+    assert_eq!(sshd.handshakes(), 1, "{}", sshd.log());
+}
