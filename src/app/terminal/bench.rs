@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -115,6 +116,7 @@ impl Tools {
             directory: self.worktree(environment),
             compose_file: config.infrastructure.as_ref().map(|infrastructure| infrastructure.compose_file.clone()),
             bind: self.settings.local.bind.to_string(),
+            watch: WATCH,
             stop_seconds: self.settings.limits.stop_seconds,
             installation: self.store.installation_id().to_string(),
             docker_config: docker_config(&self.folders.life(environment.life)),
@@ -134,6 +136,9 @@ impl Tools {
         LeasedNetworking::new(leases, Arc::new(Reservations::default()), options)
     }
 }
+
+/// A person at a terminal waits, and sees by `status` what ends later.
+const WATCH: Duration = Duration::from_millis(60);
 
 /// The machine that the person works at.
 pub(super) fn this_machine(hooks: Arc<dyn HookRunner>) -> Arc<dyn Machine> {

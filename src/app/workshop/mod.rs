@@ -6,6 +6,7 @@ mod runners;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -188,6 +189,7 @@ impl Workshops {
             directory: PathBuf::new(),
             compose_file: infrastructure.map(|infrastructure| infrastructure.compose_file.clone()),
             bind: String::new(),
+            watch: WATCH,
             stop_seconds: self.settings.limits.stop_seconds,
             installation: self.store.installation_id().to_string(),
             docker_config: PathBuf::new(),
@@ -195,6 +197,9 @@ impl Workshops {
         }
     }
 }
+
+/// Long enough for a service that ends because of what it finds, on a busy machine too.
+const WATCH: Duration = Duration::from_millis(400);
 
 /// One job at work, and with what.
 struct Task<'a> {

@@ -37,6 +37,8 @@ pub(super) struct ComposePlace {
     pub(super) docker: Docker,
     /// How long a container may take to stop by itself, in seconds.
     pub(super) stop_seconds: u64,
+    /// How long services without a health check are watched after their start.
+    pub(super) watch: Duration,
 }
 
 /// A compose project and the files that it is run from.

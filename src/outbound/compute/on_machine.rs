@@ -43,6 +43,8 @@ pub struct ComputeOptions {
     pub bind: String,
     /// How long a container may take to stop by itself, in seconds.
     pub stop_seconds: u64,
+    /// How long services without a health check are watched after their start: one that ends meanwhile has failed.
+    pub watch: Duration,
     /// This bot's own id, for labels.
     pub installation: String,
     /// docker's own folder for this environment or project: `DOCKER_CONFIG`.
@@ -106,6 +108,7 @@ impl MachineCompute {
             machine: self.machine.clone(),
             docker: self.docker(),
             stop_seconds: self.options.stop_seconds,
+            watch: self.options.watch,
         };
         Compose::open(place).await
     }

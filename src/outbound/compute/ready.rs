@@ -11,9 +11,6 @@ use crate::domain::compose::ComposeContainer;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::Part;
 
-/// Between the first two looks; every pause is twice the one before. Docker waits longer than this before
-/// it starts a container again: one that ends as it begins is not taken for the same one still running.
-const FIRST_PAUSE: Duration = Duration::from_millis(60);
 /// Between two looks at services that take their time.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 /// Looks after which they are given up: five minutes.
@@ -23,7 +20,7 @@ const RESTARTS_SEEN: u32 = 13;
 
 impl Compose {
     /// Waits until every one of these services is ready in two looks running: one without a health check may end right
-    /// after it began.
+    /// after it began. The pause between the first two is `watch`, and every other is twice the one before.
     pub(super) async fn ready(
         &self,
         part: Part,
@@ -32,7 +29,7 @@ impl Compose {
     ) -> PortResult<()> {
         let mut seen_ready = false;
         let mut restarts = Restarts::default();
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.place.watch;
         for _ in 0..LOOKS {
             let containers = self.containers_of(services).await?;
             restarts.look(&containers);
@@ -42,7 +39,7 @@ impl Compose {
                 return Err(self.explain(error, &at_fault).await);
             }
             let all_ready = services.iter().all(|service| each(&containers, service, is_ready));
-            if all_ready && (seen_ready || containers.iter().all(|c| c.health == "healthy")) {
+            if all_ready && (seen_ready || containers.iter().all(|c| c.health == "healthy" || is_settled(c))) {
                 return Ok(());
             }
             seen_ready = all_ready;
@@ -126,6 +123,12 @@ fn is_well(container: &ComposeContainer) -> bool {
     }
 }
 
+/// Has run for a while, as docker tells it (`Up 5 minutes`).
+fn is_settled(container: &ComposeContainer) -> bool {
+    let since = container.status.strip_prefix("Up ");
+    since.is_some_and(|since| !since.starts_with("Less than a second") && !since.starts_with("1 second"))
+}
+
 fn is_ready(container: &ComposeContainer) -> bool {
     is_well(container) && container.health != "starting"
 }
@@ -142,6 +145,25 @@ fn has_failed(container: &ComposeContainer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_that_runs_for_a_while_is_settled() {
+        let container =
+            |status: &str| ComposeContainer { status: status.to_owned(), ..ComposeContainer::default() };
+        let cases = [
+            ("Up 5 seconds", true),
+            ("Up About a minute", true),
+            ("Up 12 seconds", true),
+            ("Up 1 second", false),
+            ("Up Less than a second", false),
+            ("Exited (0) 2 hours ago", false),
+            ("Restarting (1) 3 seconds ago", false),
+            ("", false),
+        ];
+        for (status, settled) in cases {
+            assert_eq!(is_settled(&container(status)), settled, "{status}");
+        }
+    }
 
     #[test]
     fn a_container_that_is_started_again_and_again_is_given_up() {

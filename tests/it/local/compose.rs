@@ -96,6 +96,7 @@ impl Place {
             root,
             compose_file: self.compose_file.clone(),
             bind: "127.0.0.1".to_owned(),
+            watch: std::time::Duration::from_millis(300),
             stop_seconds: 1,
             installation: "installation-test".to_owned(),
             docker_config: self.bench.path("docker"),

@@ -1,0 +1,133 @@
+//! A whole preview on a host that stands for a VM: infrastructure, a seeded database, two services in containers.
+
+use serde_json::Value;
+
+use super::bench::{host, setup};
+use crate::support::bot::{REPO, TestBot, eventually, get};
+use crate::support::host::vm::Vm;
+
+const IMAGE: &str = "previewbot-test/busybox:local";
+
+const CONFIG: &str = r#"version: 1
+name: NAME
+services:
+  web:
+    path: .
+    start: echo "web $(cat /app/page) $NOTES" >/tmp/index.html; exec httpd -f -p {{self.port}} -h /tmp
+    depends_on: [api]
+    env: { NOTES: "{{provisioner.db.NOTES}}" }
+  api:
+    path: api
+    start: mkdir -p /tmp/api; echo "api" >/tmp/api/index.html; exec httpd -f -p {{self.port}} -h /tmp/api
+infrastructure:
+  compose_file: compose.yaml
+provisioner:
+  services:
+    db:
+      outputs: [NOTES]
+      seed: echo "NOTES=seeded-$(date +%s%N)"
+      reset: echo "NOTES=reset-$(date +%s%N)"
+      destroy: echo gone
+runner:
+  compose: { image: "previewbot-test/busybox:local", autostart: [web, api] }
+  deploy: curl -fsSo .cache "http://127.0.0.1:$PREVIEWCTL_PORT_CACHE/"
+preview:
+  probe: { service: web, path: /index.html, timeout: 60s }
+  urls: [web, api]
+"#;
+
+/// With everything that two previews on one host could fight for, and a volume that a container writes to as root.
+const COMPOSE: &str = r#"services:
+  cache:
+    image: previewbot-test/busybox:local
+    container_name: the-only-cache
+    init: true
+    command: sh -c 'touch /files/of-root; exec httpd -f -p 80 -h /www'
+    ports: ["18099:80"]
+    volumes: ["data:/data", "./files:/files"]
+    healthcheck: { test: ["CMD", "wget", "-q", "-O-", "http://127.0.0.1:80/"], interval: 1s, retries: 30 }
+volumes:
+  data: { name: everybodys-data }
+"#;
+
+/// The host, a folder of the test's own on it, and what docker has there.
+struct Place {
+    vm: &'static Vm,
+    root: String,
+}
+
+impl Place {
+    async fn new(test: &str) -> Self {
+        let vm = Vm::shared().await;
+        vm.load_image(IMAGE).await;
+        let root = format!("/srv/{test}");
+        vm.says(&["install", "-d", "-o", "preview", &root]).await;
+        Self { vm, root }
+    }
+
+    async fn host(&self, name: &str) -> Value {
+        host(name, &self.vm.direct_login().await, &self.root)
+    }
+
+    /// Everything on the host that bears one of these words in its name or labels, and what lies in the root.
+    async fn left_of(&self, project: &str, life: &str) -> String {
+        let script = r#"
+docker ps -a --format '{{.Names}} {{.Labels}}' | grep -F -e "$1" -e "$2"
+docker network ls --format '{{.Name}} {{.Labels}}' | grep -F -e "$1" -e "$2"
+docker volume ls --format '{{.Name}} {{.Labels}}' | grep -F -e "$1" -e "$2"
+docker images --format '{{.Repository}}' | grep -F -e "$1" -e "$2"
+grep -lzF -e "$2" /proc/[0-9]*/environ 2>/dev/null
+find "$3" -mindepth 1 ! -path "$3/.previewbot"
+:"#;
+        self.vm.says(&["sh", "-c", script, "sh", project, life, &self.root]).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_preview_runs_on_a_host_and_leaves_nothing_there() {
+    let place = Place::new("whole").await;
+    let config = CONFIG.replace("NAME", "whole");
+    let files = [
+        ("previewctl.yaml", config.as_str()),
+        ("compose.yaml", COMPOSE),
+        ("page", "one\n"),
+        ("api/README", ""),
+        ("files/README", ""),
+    ];
+    let bot = TestBot::with(setup(&files, &[place.host("vm-1").await])).await;
+    let (number, sha) = bot.open("first", &[]).await;
+    let (other, other_sha) = bot.open("second", &[("page", Some("other\n"))]).await;
+    bot.check_ended(number, &sha, "success").await;
+    bot.check_ended(other, &other_sha, "success").await;
+    let urls = bot.environment("pr-1").await.urls;
+    assert_eq!(urls.iter().map(|(service, _)| service.as_str()).collect::<Vec<_>>(), ["web", "api"]);
+    let page = |url: String| async move { get(&url).await.unwrap().1 };
+    let (web, api) = (urls[0].1.clone(), urls[1].1.clone());
+    let seeded = page(web.clone()).await;
+    assert!(seeded.starts_with("web one seeded-"), "{seeded}");
+    assert_eq!(page(api.clone()).await, "api\n");
+    let other_web = bot.url("pr-2").await;
+    assert!(page(other_web.clone()).await.starts_with("web other seeded-"));
+
+    let pushed = bot.push(number, "first", &[("page", Some("two\n"))]).await;
+    bot.check_ended(number, &pushed, "success").await;
+    assert_eq!(page(web.clone()).await, seeded.replace("one", "two"), "new code, the same data");
+
+    let comment = bot.say(number, "/preview reset db").await;
+    bot.reaction(number, comment, "rocket").await;
+    let reset = || async { page(web.clone()).await.starts_with("web two reset-").then_some(()) };
+    eventually("reset data on the page", String::new, reset).await;
+
+    let life = bot.environment("pr-1").await.life.to_string();
+    bot.github.people().merge(REPO, number, "alice").await.unwrap();
+    bot.comment_with(number, "destroyed").await;
+    assert!(get(&web).await.is_none() && get(&api).await.is_none());
+    let left = place.left_of("whole-pr-1", &life).await;
+    assert!(left.lines().all(|line| !line.contains("pr-1") && !line.contains(&life)), "{left}");
+    assert!(page(other_web).await.starts_with("web other seeded-"), "the neighbour is not touched");
+
+    let life = bot.environment("pr-2").await.life.to_string();
+    bot.github.people().merge(REPO, other, "alice").await.unwrap();
+    bot.comment_with(other, "destroyed").await;
+    assert_eq!(place.left_of("whole-pr-2", &life).await, "");
+}
