@@ -72,9 +72,6 @@ pub enum ManagerError {
         /// The branch that was asked for.
         wanted: String,
     },
-    /// The configuration asks for something that this version cannot do.
-    #[error("`{0}` in previewctl.yaml is not supported yet: remove it, or start the services from runner.deploy")]
-    Unsupported(&'static str),
     /// No such service in previewctl.yaml.
     #[error("there is no service `{service}`; the services are {}", list(known))]
     UnknownApplicationService {

@@ -16,6 +16,40 @@ use crate::outbound::reservations::Reservations;
 /// How often the choice is made anew when another environment was quicker.
 const TRIES: u32 = 5;
 
+/// What people reach a machine by: known, or known once the machine is made.
+#[derive(Clone)]
+pub struct PublicHost(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl PublicHost {
+    /// One that is asked for each time.
+    pub fn later(get: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(get))
+    }
+}
+
+impl From<&str> for PublicHost {
+    fn from(host: &str) -> Self {
+        let host = host.to_owned();
+        Self::later(move || host.clone())
+    }
+}
+
+impl std::fmt::Debug for PublicHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&(self.0)())
+    }
+}
+
+/// A machine that nobody else uses: every port is free.
+pub struct AllFree;
+
+#[async_trait]
+impl PortLook for AllFree {
+    async fn look(&self) -> PortResult<IsFree> {
+        Ok(Box::new(|_| true))
+    }
+}
+
 /// For which environment ports are leased, and how its URLs look.
 #[derive(Debug, Clone)]
 pub struct NetworkingOptions {
@@ -26,7 +60,7 @@ pub struct NetworkingOptions {
     /// The project's slug, for `{slug}`.
     pub slug: String,
     /// What people reach the host by, for `{host}`.
-    pub public_host: String,
+    pub public_host: PublicHost,
     /// `http://{host}:{port}`; `{env}`, `{service}` and `{slug}` may be used too.
     pub template: String,
 }
@@ -178,9 +212,9 @@ impl NetworkingPort for LeasedNetworking {
         let port = ports.get(service).ok_or_else(|| {
             PortError::new(ErrorKind::NotFound, format!("service {service} of {environment} has no port"))
         })?;
-        let port = port.to_string();
+        let (port, host) = (port.to_string(), (self.options.public_host.0)());
         let values = [
-            ("host", self.options.public_host.as_str()),
+            ("host", host.as_str()),
             ("port", &port),
             ("env", environment),
             ("service", service),

@@ -15,6 +15,7 @@ const TOP: &[&str] = &[
     "limits",
     "local",
     "urls",
+    "machines",
     "hosts",
     "projects",
 ];
@@ -51,6 +52,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("limits", &["environments", "environments_per_project", "step_timeout_seconds", "stop_seconds", "ttl_hours"]),
     ("local", &["public_host", "bind", "run_as"]),
     ("urls", &["template"]),
+    ("machines", &["identity_file", "known_hosts_file", "from_projects"]),
     (
         "hosts",
         &[

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use forges::{Github, GithubCredentials, Gitlab};
-pub use places::{Host, Local, Mode, Placed, ProjectSettings, RepositoryKey, Urls};
+pub use places::{Host, Local, Machines, Mode, Placed, ProjectSettings, RepositoryKey, Urls};
 pub use secrets::SecretSource;
 pub use server::{Database, DatabaseUrl, Limits, Server, Worker};
 
@@ -81,6 +81,8 @@ pub struct Settings {
     pub local: Local,
     /// What published URLs look like.
     pub urls: Urls,
+    /// Machines that projects' own hooks make.
+    pub machines: Machines,
     /// Machines that previews are placed on.
     pub hosts: Vec<Host>,
     /// What differs for one project.
@@ -100,6 +102,7 @@ impl Default for Settings {
             limits: Limits::default(),
             local: Local::default(),
             urls: Urls::default(),
+            machines: Machines::default(),
             hosts: Vec::new(),
             projects: Vec::new(),
         }
@@ -177,6 +180,7 @@ impl Settings {
                 source.resolve(&folder);
             }
         }
+        self.machines.resolve(&folder);
         for host in &mut self.hosts {
             host.resolve(&folder);
         }

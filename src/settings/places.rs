@@ -60,6 +60,26 @@ impl Urls {
     }
 }
 
+/// `[machines]`: machines that projects' own hooks make.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machines {
+    /// Private key.
+    pub identity_file: Option<PathBuf>,
+    /// Pinned host keys, for machines whose create hook prints no `SSH_HOST_KEY`.
+    pub known_hosts_file: Option<PathBuf>,
+    /// Whether `provisioner.compute.ssh` of a project may name programs and keys of the bot's machine.
+    pub from_projects: bool,
+}
+
+impl Machines {
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        for file in [&mut self.identity_file, &mut self.known_hosts_file].into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
+    }
+}
+
 /// `[[hosts]]`: a machine that previews are placed on.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -130,7 +130,7 @@ impl Tools {
             host: LOCAL_HOST.to_owned(),
             environment: environment.id,
             slug: environment.project.slug.to_string(),
-            public_host: self.settings.local.public_host.clone(),
+            public_host: self.settings.local.public_host.as_str().into(),
             template: self.settings.urls.template.clone(),
         };
         LeasedNetworking::new(leases, Arc::new(Reservations::default()), options)

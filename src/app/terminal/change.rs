@@ -30,6 +30,9 @@ impl Session {
         if arguments.dry_run {
             return self.show_plan(&name, &request, arguments).await;
         }
+        if attached.is_none() {
+            self.refuse_machines(&name).await?;
+        }
         let commit = self.commit(entry.as_ref(), &request, attached.as_deref()).await?;
         let hold = Hold {
             name: &name,
@@ -66,6 +69,18 @@ impl Session {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Code reaches a machine from the bot's mirror, which a person's own repository is not.
+    async fn refuse_machines(&self, name: &str) -> anyhow::Result<()> {
+        let config = self.project.config(&self.mode_of(Some(name)).await?).await?;
+        if config.provisioner.compute.is_some_and(|hooks| !hooks.create.is_empty()) {
+            bail!(
+                "provisioner.compute.create makes a machine, and machines are for the bot alone: create the environment \
+                 in a worktree with --worktree, or with a mode whose overlay has an empty provisioner.compute"
+            );
+        }
+        Ok(())
     }
 
     async fn show_plan(

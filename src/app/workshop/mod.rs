@@ -18,18 +18,20 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::VmSpec;
 use crate::domain::job::Work;
 use crate::domain::policy::Placement;
-use crate::domain::ports::{ClaimedJob, Environments as _, HookRunner, PortLeases};
-use crate::domain::project::ProjectConfig;
+use crate::domain::ports::{ClaimedJob, Environments as _, HookRunner, PortLeases, StatePort};
 use crate::domain::project::validate::ProjectFiles;
+use crate::domain::project::{ComputeHooks, ProjectConfig};
 use crate::domain::redact::Redactor;
 use crate::outbound::compute::{ComputeOptions, MachineCompute, MirrorSource};
 use crate::outbound::git::MirrorGit;
 use crate::outbound::machine::LocalMachine;
-use crate::outbound::networking::{LeasedNetworking, NetworkingOptions};
+use crate::outbound::networking::{AllFree, LeasedNetworking, NetworkingOptions, PublicHost};
 use crate::outbound::probe::HttpProbe;
 use crate::outbound::progress::JournalReporter;
 use crate::outbound::reservations::Reservations;
-use crate::outbound::ssh::{HostSource, SshMachine, SshRunner, SshRunnerOptions};
+use crate::outbound::ssh::{
+    Address, HostSource, MachineSettings, MadeMachine, MadeOptions, SshMachine, SshRunner, SshRunnerOptions,
+};
 use crate::outbound::store::{SqliteLeases, SqliteState, Store};
 use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, own_tree};
 use crate::settings::{Mode, Placed, Settings};
@@ -116,6 +118,59 @@ impl Workshops {
         }
     }
 
+    fn state(&self, task: &Task<'_>) -> Arc<dyn StatePort> {
+        let claim = Some(task.claimed.claim.clone());
+        Arc::new(SqliteState::new(self.store.clone(), task.environment.id, claim))
+    }
+
+    /// Adapters for an environment whose machine the project's own hooks make.
+    fn made_bench(&self, task: &Task<'_>, hooks: &ComputeHooks, here: Arc<dyn HookRunner>) -> PortResult<Bench> {
+        let (claimed, environment) = (task.claimed, task.environment);
+        let repository = &environment.project.repository;
+        let stored = environment.entry.as_ref().and_then(|entry| entry.compute.as_ref());
+        let address = Address::known(stored.and_then(|compute| compute.host.as_deref()));
+        let machines = &self.settings.machines;
+        let options = MadeOptions {
+            environment: environment.name.to_string(),
+            compute: ComputeOptions { bind: "0.0.0.0".to_owned(), ..self.common(task) },
+            epoch: claimed.claim.epoch,
+            adoptable: adoptable(claimed, environment, task.commit),
+            repository: repository.clone(),
+            commit: task.commit.cloned(),
+            ssh: hooks.ssh.clone().unwrap_or_default(),
+            settings: MachineSettings {
+                identity_file: machines.identity_file.clone(),
+                known_hosts_file: machines.known_hosts_file.clone(),
+                from_projects: machines.from_projects,
+            },
+            redactor: Redactor::of_secrets(&self.secrets(repository)?),
+            project_root: self.folders.control(environment),
+        };
+        let state = self.state(task);
+        let reached = (here.clone(), address.clone());
+        let made = Arc::new(MadeMachine::new(options, self.git.clone(), state.clone(), reached));
+        let leases: Arc<dyn PortLeases> = Arc::new(SqliteLeases::new(self.store.clone(), claimed.claim.clone()));
+        let networking = NetworkingOptions {
+            // Nobody else uses it.
+            host: format!("machine of {}", environment.life),
+            environment: environment.id,
+            slug: environment.project.slug.to_string(),
+            public_host: PublicHost::later(move || address.get()),
+            template: self.settings.urls.template.clone(),
+        };
+        Ok(Bench {
+            compute: made.clone(),
+            networking: Arc::new(LeasedNetworking::on(Arc::new(AllFree), leases, networking)),
+            state,
+            hooks: Arc::new(Runners { here, there: made }),
+            probe: self.probe.clone(),
+            progress: Arc::new(JournalReporter::new(Arc::new(self.store.clone()), claimed.job.id)),
+            machine: self.machine.clone(),
+            // A new machine is made for a new boot: what ran on it is asked for, not assumed.
+            boot: None,
+        })
+    }
+
     fn networking(&self, task: &Task<'_>, host: Option<&PoolHost>) -> LeasedNetworking {
         let leases: Arc<dyn PortLeases> =
             Arc::new(SqliteLeases::new(self.store.clone(), task.claimed.claim.clone()));
@@ -125,7 +180,7 @@ impl Workshops {
             host: host.map_or(LOCAL_HOST, |host| &host.settings.name).to_owned(),
             environment: task.environment.id,
             slug: task.environment.project.slug.to_string(),
-            public_host: public_host.to_owned(),
+            public_host: public_host.into(),
             template: self.settings.urls.template.clone(),
         };
         match host {
@@ -296,6 +351,9 @@ impl Workshop for Workshops {
     ) -> PortResult<Bench> {
         let task = Task { claimed, environment, config, commit };
         let here: Arc<dyn HookRunner> = Arc::new(self.runner(claimed, environment, commit).await?);
+        if let Some(hooks) = config.provisioner.compute.as_ref().filter(|hooks| !hooks.create.is_empty()) {
+            return self.made_bench(&task, hooks, here);
+        }
         let host = self.host_of(environment)?;
         let (compute, hooks, boot) = match host {
             None => (self.local_compute(&task, here.clone()), here, this_boot()),
@@ -309,7 +367,7 @@ impl Workshop for Workshops {
         Ok(Bench {
             compute: Arc::new(compute),
             networking: Arc::new(self.networking(&task, host)),
-            state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claimed.claim.clone()))),
+            state: self.state(&task),
             hooks,
             probe: self.probe.clone(),
             progress: Arc::new(JournalReporter::new(Arc::new(self.store.clone()), claimed.job.id)),

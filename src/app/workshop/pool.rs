@@ -41,6 +41,8 @@ impl Pool {
                 user: host.user.clone(),
                 identity_file: host.identity_file.clone(),
                 known_hosts_file: host.known_hosts_file.clone(),
+                host_key: None,
+                is_made: false,
                 proxy_command: None,
             })),
             settings: host.clone(),

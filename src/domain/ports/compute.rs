@@ -9,7 +9,7 @@ use crate::domain::port_map::PortMap;
 use tokio_util::sync::CancellationToken;
 
 /// What the Manager asks for when an environment's compute is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CreateRequest {
     /// Environment name.
     pub environment: String,

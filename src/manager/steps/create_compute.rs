@@ -118,13 +118,15 @@ fn machine(hook: &str, outputs: &BTreeMap<String, String>) -> Result<ComputeAcce
         return Err(PortError::new(ErrorKind::Invalid, message).into());
     };
     let root = outputs.get("REMOTE_ROOT").map_or(DEFAULT_REMOTE_ROOT, String::as_str);
+    let told = [("SSH_PORT", "ssh_port"), ("SSH_HOST_KEY", "host_key")];
+    let told = told.into_iter().filter_map(|(output, name)| Some((name.to_owned(), outputs.get(output)?.clone())));
     Ok(ComputeAccessInfo {
         kind: "ssh".to_owned(),
         path: Some(root.to_owned()),
         host: Some(host.clone()),
         user: outputs.get("SSH_USER").cloned(),
         managed_worktree: true,
-        metadata: BTreeMap::new(),
+        metadata: told.collect(),
     })
 }
 

@@ -9,7 +9,6 @@ impl Manager {
     /// # Errors
     /// As [`Manager::provision_attach`] and [`Manager::init`].
     pub async fn attach(&self, environment: &str, path: &str) -> Result<Deployed, ManagerError> {
-        self.refuse_unsupported()?;
         let context = self.open_attached(environment, path, None).await?;
         self.both_phases(&context, true).await
     }

@@ -46,15 +46,6 @@ impl Manager {
         })
     }
 
-    /// Refuses what the run phase cannot do yet, before anything is made for it.
-    pub(super) fn refuse_unsupported(&self) -> Result<(), ManagerError> {
-        let config = &self.dependencies.config;
-        if config.provisioner.compute.as_ref().is_some_and(|hooks| !hooks.create.is_empty()) {
-            return Err(ManagerError::Unsupported("provisioner.compute"));
-        }
-        Ok(())
-    }
-
     /// Loads the environment's entry or makes one, which is saved at once, and drops the records from `from` on.
     pub(super) async fn open(&self, opening: &Opening<'_>) -> Result<Context<'_>, ManagerError> {
         let request = opening.request;

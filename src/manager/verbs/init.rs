@@ -12,10 +12,9 @@ impl Manager {
     /// step of either phase from which on everything runs again.
     ///
     /// # Errors
-    /// `Unsupported` and `UnknownStep` before anything is made; otherwise as [`Manager::provision`], and the runner phase's first
-    /// failing step. The status is left as it is: the caller sets `error`.
+    /// `UnknownStep` before anything is made; otherwise as [`Manager::provision`], and the runner phase's first failing
+    /// step. The status is left as it is: the caller sets `error`.
     pub async fn init(&self, request: &CreateRequest, from: Option<&str>) -> Result<Deployed, ManagerError> {
-        self.refuse_unsupported()?;
         let context = self.open(&Opening { request, attached: None, from, runs: true }).await?;
         self.both_phases(&context, false).await
     }

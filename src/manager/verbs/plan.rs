@@ -57,13 +57,12 @@ impl Manager {
     /// ones are judged by what it is known to make; what that will be cannot always be known.
     ///
     /// # Errors
-    /// As `init` before it begins: `Unsupported`, `UnknownStep`, `OtherBranch`, `OtherPlace`.
+    /// As `init` before it begins: `UnknownStep`, `OtherBranch`, `OtherPlace`.
     pub async fn plan(
         &self,
         request: &CreateRequest,
         from: Option<&str>,
     ) -> Result<Vec<PlannedStep>, ManagerError> {
-        self.refuse_unsupported()?;
         let config = &self.dependencies.config;
         let order = [plan::build_provisioner_step_order(config), plan::build_runner_step_order(config)].concat();
         let from = from.unwrap_or_default();

@@ -20,6 +20,9 @@ const LINGER: Duration = Duration::from_secs(30);
 /// How long a killed shell's processes are looked for.
 const KILL: Duration = Duration::from_secs(10);
 
+/// What a host whose key is known by itself is called in its `known_hosts`.
+const ALIAS: &str = "machine";
+
 /// Ends a shell of ours and what it runs, unless its number was given out again meanwhile.
 const KILL_SHELL: &str = r#"[ "$(start_of "$1")" = "$2" ] || exit 0
 kill -s KILL -- "-$1""#;
@@ -35,8 +38,19 @@ impl Connection {
     /// Connects. `folder` gets the control socket: nobody else may enter it.
     pub(super) async fn dial(options: &SshOptions, folder: &TempDir) -> PortResult<Self> {
         let configuration = folder.path().join("config");
-        std::fs::write(&configuration, options.configuration()).map_err(|error| {
-            let message = format!("cannot write {}", configuration.display());
+        let write = || {
+            let keys = folder.path().join("known_hosts");
+            let own_keys = match &options.host_key {
+                Some(key) => {
+                    std::fs::write(&keys, format!("{ALIAS} {key}\n"))?;
+                    Some((ALIAS, keys.as_path()))
+                }
+                None => None,
+            };
+            std::fs::write(&configuration, options.configuration(own_keys))
+        };
+        write().map_err(|error: io::Error| {
+            let message = format!("cannot write to {}", folder.path().display());
             PortError::with_source(ErrorKind::Unavailable, message, error)
         })?;
         let mut builder = SessionBuilder::default();
@@ -146,11 +160,19 @@ fn refused(options: &SshOptions, said: &str) -> PortError {
         ));
     }
     if lower.contains("host key verification failed") || lower.contains("host key is known") {
-        return denied(format!(
-            "its key is not in {known}: nothing was sent. Fetch it with `ssh-keyscan -p {} {}`, compare it with the one \
-             on the machine's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) and add the line",
-            options.port, options.address
-        ));
+        let (port, address) = (options.port, &options.address);
+        return denied(match &options.known_hosts_file {
+            None if options.is_made => {
+                "its key is not known: nothing was sent. Let provisioner.compute.create print \
+                 SSH_HOST_KEY=…, the machine's public key, or set known_hosts_file in [machines]"
+                    .to_owned()
+            }
+            _ => format!(
+                "its key is not in {known}: nothing was sent. Fetch it with `ssh-keyscan -p {port} {address}`, compare it \
+                 with the one on the machine's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) and add the \
+                 line"
+            ),
+        });
     }
     if lower.contains("permission denied") || lower.contains("too many authentication failures") {
         let key = options.identity_file.as_ref().map_or("the bot's key".into(), |file| file.to_string_lossy());
@@ -174,6 +196,8 @@ mod tests {
             port: 22,
             user: "preview".to_owned(),
             identity_file: None,
+            host_key: None,
+            is_made: false,
             known_hosts_file: Some("/etc/known".into()),
             proxy_command: None,
         };

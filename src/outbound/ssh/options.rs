@@ -1,7 +1,7 @@
 //! How a host is reached, as a configuration file of `ssh`'s own: nothing of the account that the bot runs as counts.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a host is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub struct SshOptions {
     pub identity_file: Option<PathBuf>,
     /// The pinned host keys; `None`: those that the bot's account knows.
     pub known_hosts_file: Option<PathBuf>,
+    /// The host's public key, where it is known by itself: `ssh-ed25519 AAAA…`.
+    pub host_key: Option<String>,
+    /// Whether a hook of the project made it.
+    pub is_made: bool,
     /// A command whose input and output are the connection.
     pub proxy_command: Option<String>,
 }
@@ -28,8 +32,9 @@ const ALIVE: u32 = 5;
 pub(super) const CONNECT: u32 = 10;
 
 impl SshOptions {
-    /// The configuration file. Every key is pinned: an unknown one is refused.
-    pub(super) fn configuration(&self) -> String {
+    /// The configuration file. Every key is pinned: an unknown one is refused. `own_keys` is a file that has just this
+    /// host's key, and the name that it has there.
+    pub(super) fn configuration(&self, own_keys: Option<(&str, &Path)>) -> String {
         let mut text = "Host *\n".to_owned();
         let mut line = |key: &str, value: &str| {
             // Writing to a String cannot fail.
@@ -50,7 +55,10 @@ impl SshOptions {
         line("ConnectTimeout", &CONNECT.to_string());
         line("ServerAliveInterval", &ALIVE.to_string());
         line("ServerAliveCountMax", "3");
-        if let Some(file) = &self.known_hosts_file {
+        if let Some((alias, file)) = own_keys {
+            line("HostKeyAlias", alias);
+            line("UserKnownHostsFile", &quoted(&file.to_string_lossy()));
+        } else if let Some(file) = &self.known_hosts_file {
             line("UserKnownHostsFile", &quoted(&file.to_string_lossy()));
         }
         if let Some(file) = &self.identity_file {
@@ -88,9 +96,11 @@ mod tests {
             user: "preview".to_owned(),
             identity_file: Some("/keys/100% a".into()),
             known_hosts_file: Some("/known hosts".into()),
+            host_key: None,
+            is_made: false,
             proxy_command: None,
         };
-        let text = options.configuration();
+        let text = options.configuration(None);
         for line in [
             "StrictHostKeyChecking yes",
             "UserKnownHostsFile \"/known hosts\"",

@@ -47,19 +47,29 @@ impl HostSource {
     async fn check_out(&self, directory: &Path, cancel: &CancellationToken) -> PortResult<()> {
         let nothing = || PortError::new(ErrorKind::Invalid, "there is no commit to check out");
         let commit = self.commit.as_ref().ok_or_else(nothing)?;
-        match self.ask_for(directory, commit, cancel).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.push(commit, cancel).await?;
-                self.ask_for(directory, commit, cancel).await
+        let Some(repository) = self.ask_for(directory, commit, cancel).await? else { return Ok(()) };
+        self.push(commit, &repository, cancel).await?;
+        match self.ask_for(directory, commit, cancel).await? {
+            None => Ok(()),
+            Some(repository) => {
+                let message = format!("{repository} does not have {} although it was pushed", commit.short());
+                Err(self.runner.host().named(PortError::new(ErrorKind::Unavailable, message)))
             }
-            done => done,
         }
     }
 
-    async fn ask_for(&self, directory: &Path, commit: &Sha, cancel: &CancellationToken) -> PortResult<()> {
+    /// Checks the commit out; `Some`: it must be pushed to this repository first.
+    async fn ask_for(
+        &self,
+        directory: &Path,
+        commit: &Sha,
+        cancel: &CancellationToken,
+    ) -> PortResult<Option<String>> {
         let life = self.life.to_string();
         let what = format!("cannot check {} out at {}", directory.display(), commit.short());
-        self.ask(&what, CHECKOUT, &[&directory.to_string_lossy(), commit.as_str(), &life], cancel).await.map(drop)
+        let arguments: [&str; 3] = [&directory.to_string_lossy(), commit.as_str(), &life];
+        let answer = self.ask(&what, CHECKOUT, &arguments, cancel).await?.text();
+        Ok(Some(answer.trim().to_owned()).filter(|repository| !repository.is_empty()))
     }
 
     async fn ask(
@@ -80,7 +90,7 @@ impl HostSource {
     }
 
     /// Pushes the commit over the connection that is up already.
-    async fn push(&self, commit: &Sha, cancel: &CancellationToken) -> PortResult<()> {
+    async fn push(&self, commit: &Sha, repository: &str, cancel: &CancellationToken) -> PortResult<()> {
         let host = self.runner.host();
         let options = host.options();
         let (_slot, connection) = host.session().await?;
@@ -96,7 +106,7 @@ impl HostSource {
         ];
         let push = Push {
             command: quote::words(words)?,
-            url: format!("{}@{}:{}", options.user, options.address, self.bare.display()),
+            url: format!("{}@{}:{}", options.user, options.address, repository),
             reference: format!("refs/previewbot/{}/{commit}", self.life),
         };
         let pushed = self.git.push(&self.repository, commit, &push, cancel).await;

@@ -1,5 +1,6 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
 mod bench;
+mod made;
 mod thread;
 mod whole;

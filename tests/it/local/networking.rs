@@ -63,7 +63,7 @@ fn networking(leases: &Arc<Leases>, id: i64) -> LeasedNetworking {
         host: "local".to_owned(),
         environment: EnvironmentId(id),
         slug: "shop".to_owned(),
-        public_host: "previews.example.com".to_owned(),
+        public_host: "previews.example.com".into(),
         template: "http://{host}:{port}".to_owned(),
     };
     LeasedNetworking::new(leases.clone(), Arc::default(), options)

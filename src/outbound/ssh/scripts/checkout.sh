@@ -1,17 +1,22 @@
 # checkout FOLDER EPOCH REPOSITORY DIRECTORY COMMIT LIFE: brings a checkout to a commit that the repository has: tracked
-# files are reset, untracked ones stay. Ends with MISSING where the commit must be pushed first.
+# files are reset, untracked ones stay. Where the commit must be pushed first, the repository to push it to is printed.
+# A folder that a hook made a repository of its own stays one.
 folder=$1 epoch=$2 repository=$3 directory=$4 commit=$5 life=$6
 hold "$folder" "$epoch"
 umask 022
 command -v git >/dev/null || fail "$REFUSED" "git is needed: install it on the host"
+[ -L "$directory/.git" ] || [ ! -d "$directory/.git" ] || repository=$directory/.git
 mkdir -p -- "${repository%/*}" || fail "$BROKEN" "cannot make ${repository%/*}: is the disk full?"
 lock_repository
 if [ ! -e "$repository/HEAD" ]; then
   (umask 077 && attempt git init --quiet --bare --template= "$repository") || exit
 fi
-git --git-dir="$repository" cat-file -e "$commit^{commit}" 2>/dev/null || exit "$MISSING"
+git --git-dir="$repository" cat-file -e "$commit^{commit}" 2>/dev/null || {
+  printf '%s\n' "$repository"
+  exit 0
+}
 attempt git --git-dir="$repository" update-ref "refs/previewbot/$life/$commit" "$commit"
-admin=$(admin_of "$directory")
+if [ "$repository" = "$directory/.git" ]; then admin=$repository; else admin=$(admin_of "$directory"); fi
 if [ -z "$admin" ]; then
   # It is made beside and its registration moved, so that files which a lost repository's checkout left stay.
   beside=$directory.previewbot-new
@@ -30,6 +35,7 @@ exec 8>&-
 rm -f -- "$admin/index.lock"
 mkdir -p -- "$directory" && cd -- "$directory" || fail "$BROKEN" "cannot make $directory: is the disk full?"
 attempt git --git-dir="$admin" --work-tree=. checkout --quiet --force --detach "$commit"
+[ "$repository" != "$directory/.git" ] || exit 0
 link="gitdir: $admin"
 if [ -L .git ] || [ "$(cat .git 2>/dev/null)" != "$link" ]; then
   rm -f .git.previewbot-new
