@@ -328,6 +328,11 @@ impl Workshop for Workshops {
 
     async fn place(&self, claimed: &ClaimedJob, environment: &Environment) -> PortResult<Place> {
         let repository = &environment.project.repository;
+        // What is there stays there, whatever the settings say of new ones meanwhile.
+        if let (Some(host), Some(_)) = (&environment.host, &environment.entry) {
+            self.host_of(environment)?;
+            return Ok(Place::On(host.clone()));
+        }
         match self.settings.placement(repository) {
             Placed::In(Mode::Local) => {
                 self.store.place(&claimed.claim, LOCAL_HOST).await?;
@@ -336,7 +341,7 @@ impl Workshop for Workshops {
             Placed::In(_) => {
                 let labels = self.settings.project(repository).map(|project| project.hosts.clone());
                 let spec = VmSpec { labels: labels.unwrap_or_default() };
-                self.pool.place(&claimed.claim, environment, &spec).await
+                self.pool.place(&claimed.claim, &spec).await
             }
             Placed::Nowhere(why) => Err(PortError::new(ErrorKind::Invalid, why)),
         }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose};
 use crate::domain::job::Claim;
@@ -97,18 +96,8 @@ impl Pool {
         Ok(self.hosts.iter().map(info).collect())
     }
 
-    /// Places an environment; one that has a host stays there.
-    pub(super) async fn place(
-        &self,
-        claim: &Claim,
-        environment: &Environment,
-        spec: &VmSpec,
-    ) -> PortResult<Place> {
-        if let Some(host) = &environment.host
-            && self.hosts.iter().any(|known| known.settings.name == *host)
-        {
-            return Ok(Place::On(host.clone()));
-        }
+    /// Places an environment.
+    pub(super) async fn place(&self, claim: &Claim, spec: &VmSpec) -> PortResult<Place> {
         for _ in 0..TRIES {
             let infos: Vec<VmInfo> = self.infos().await?.into_iter().map(|(info, _)| info).collect();
             let host = match choose(&infos, spec) {
