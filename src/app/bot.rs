@@ -27,6 +27,7 @@ use crate::worker::converge::Converger;
 use crate::worker::janitor::Janitor;
 use crate::worker::reporter::{Forges, Pace, Reporter};
 use crate::worker::run::Runner;
+use crate::worker::watcher::{self, Watched, Watcher};
 use crate::worker::{Worker, WorkerOptions};
 
 /// How long requests and reports that were under way may still take after the last job ended or was given back. A
@@ -43,6 +44,15 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The only chance.
     pub random: Arc<dyn SystemRandom>,
+}
+
+/// How fast a bot does what it does by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Paces {
+    /// How fast it writes to a change's page.
+    pub reporter: Pace,
+    /// How often it looks at hosts.
+    pub watcher: watcher::Pace,
 }
 
 /// A running bot.
@@ -86,14 +96,14 @@ impl Bot {
     /// # Errors
     /// When a setting, a secret, the store or an address cannot be used.
     pub async fn start(settings: Settings, world: World) -> anyhow::Result<Self> {
-        Self::start_paced(settings, world, Pace::default()).await
+        Self::start_paced(settings, world, Paces::default()).await
     }
 
-    /// The same with a reporter of another pace, for those who do not talk to the real GitHub.
+    /// The same at other paces, for those who do not talk to the real GitHub and real hosts.
     ///
     /// # Errors
     /// As [`Bot::start`].
-    pub async fn start_paced(settings: Settings, world: World, pace: Pace) -> anyhow::Result<Self> {
+    pub async fn start_paced(settings: Settings, world: World, paces: Paces) -> anyhow::Result<Self> {
         protect_own_memory();
         let settings = Arc::new(settings);
         let credentials = settings.github.as_ref().map(crate::settings::Github::credentials).transpose()?;
@@ -118,7 +128,7 @@ impl Bot {
             drain: settings.worker.drain(),
             tasks: TaskTracker::new(),
         };
-        bot.start_work(&settings, forges, &world, pace).await?;
+        bot.start_work(&settings, forges, &world, paces).await?;
         bot.serve((listener, admin), &settings, credentials.as_ref())?;
         Ok(bot)
     }
@@ -150,7 +160,7 @@ impl Bot {
         settings: &Arc<Settings>,
         forges: Forges,
         world: &World,
-        pace: Pace,
+        paces: Paces,
     ) -> anyhow::Result<()> {
         let store = Arc::new(self.store.clone());
         let queue: Arc<dyn JobQueue> = store.clone();
@@ -205,8 +215,11 @@ impl Bot {
             world.clock.clone(),
             settings.public_url.clone(),
         )
-        .paced(pace);
+        .paced(paces.reporter);
         self.tasks.spawn(reporter.run(self.stop.clone()));
+        let hosts = pool.hosts().iter().map(|host| host.clone() as Arc<dyn Watched>).collect();
+        let watcher = Watcher::new(hosts, store.clone(), world.clock.clone(), paces.watcher);
+        self.tasks.spawn(watcher.run(self.stop.clone()));
         let housekeeping: Arc<dyn Housekeeping> = store;
         let janitor = Janitor::new(queue, housekeeping, world.clock.clone(), owner, KEEP_HISTORY);
         self.tasks.spawn(janitor.run(self.stop.clone()));

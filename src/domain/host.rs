@@ -64,7 +64,8 @@ impl VmInfo {
     pub fn refusal(&self) -> Option<String> {
         let name = &self.name;
         match &self.state {
-            HostState::Down(why) => return Some(format!("{name} is down ({why})")),
+            // Why, with addresses and paths, is the operator's business alone.
+            HostState::Down(_) => return Some(format!("{name} is down")),
             HostState::Draining => return Some(format!("{name} is being drained")),
             HostState::Ready => {}
         }
@@ -152,7 +153,7 @@ mod tests {
         let mut hosts = vec![draining, down, poor, small, full];
         assert_eq!(
             chosen(&hosts).unwrap_err(),
-            "no host has room: a is being drained; b is down (no route); c has too little free disk; d has too little \
+            "no host has room: a is being drained; b is down; c has too little free disk; d has too little \
              free memory; e is full (9 of 9)"
         );
         hosts.push(host("z", 8, 9));

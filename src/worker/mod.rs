@@ -10,6 +10,7 @@ pub(crate) mod lease;
 pub mod replies;
 pub mod reporter;
 pub mod run;
+pub mod watcher;
 pub mod workshop;
 
 use std::panic::AssertUnwindSafe;

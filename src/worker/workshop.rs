@@ -77,6 +77,13 @@ pub trait Workshop: Send + Sync {
     /// `Invalid` when the settings have no host for it.
     async fn place(&self, claimed: &ClaimedJob, environment: &Environment) -> PortResult<Place>;
 
+    /// What keeps work from beginning where the environment lives, such as a host that is down; `None`: nothing that is
+    /// known.
+    async fn obstacle(&self, environment: &Environment) -> PortResult<Option<String>>;
+
+    /// The same by a look at the place itself, after work there failed.
+    async fn look(&self, environment: &Environment) -> PortResult<Option<String>>;
+
     /// Takes the environment over before anything of it is changed: hooks that an older epoch left running are
     /// ended, unless this job is going to ask for them again at `commit`.
     async fn take_over(

@@ -347,6 +347,25 @@ impl Workshop for Workshops {
         }
     }
 
+    async fn obstacle(&self, environment: &Environment) -> PortResult<Option<String>> {
+        // Of what was never made nothing has to be waited for: it may still go elsewhere.
+        if environment.entry.is_none() {
+            return Ok(None);
+        }
+        match self.host_of(environment) {
+            Ok(Some(host)) => self.pool.obstacle(host).await,
+            // One that is not in the settings any more is told of where it is needed.
+            Ok(None) | Err(_) => Ok(None),
+        }
+    }
+
+    async fn look(&self, environment: &Environment) -> PortResult<Option<String>> {
+        match self.host_of(environment) {
+            Ok(Some(host)) => self.pool.look(host).await,
+            Ok(None) | Err(_) => Ok(None),
+        }
+    }
+
     async fn bench(
         &self,
         claimed: &ClaimedJob,

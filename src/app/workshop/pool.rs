@@ -2,17 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
 
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose};
 use crate::domain::job::Claim;
-use crate::domain::ports::{HostRecord, Hosts};
+use crate::domain::ports::{HostFigures, HostRecord, Hosts};
 use crate::outbound::ssh::{SshHost, SshOptions};
 use crate::settings::{Host, Settings};
+use crate::worker::watcher::Watched;
 use crate::worker::workshop::Place;
 
 /// How often a place is chosen anew when others were quicker.
 const TRIES: u32 = 5;
+/// How long a host may take to answer whether it was its fault that work failed.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// One host of the pool.
 pub(crate) struct PoolHost {
@@ -24,7 +30,7 @@ pub(crate) struct PoolHost {
 
 /// All hosts of the settings.
 pub(crate) struct Pool {
-    hosts: Vec<PoolHost>,
+    hosts: Vec<Arc<PoolHost>>,
     records: Arc<dyn Hosts>,
 }
 
@@ -32,7 +38,7 @@ impl Pool {
     /// The pool of these settings; nobody connects yet.
     #[must_use]
     pub(crate) fn new(settings: &Settings, records: Arc<dyn Hosts>) -> Self {
-        let hosts = settings.hosts.iter().map(|host| PoolHost {
+        let host = |host: &Host| PoolHost {
             ssh: Arc::new(SshHost::new(SshOptions {
                 name: host.name.clone(),
                 address: host.address.clone(),
@@ -45,14 +51,13 @@ impl Pool {
                 proxy_command: None,
             })),
             settings: host.clone(),
-        });
-        Self { hosts: hosts.collect(), records }
+        };
+        Self { hosts: settings.hosts.iter().map(host).map(Arc::new).collect(), records }
     }
 
     /// All of them, in the order of the settings.
     #[must_use]
-    #[expect(dead_code, reason = "for the list of hosts")]
-    pub(crate) fn hosts(&self) -> &[PoolHost] {
+    pub(crate) fn hosts(&self) -> &[Arc<PoolHost>] {
         &self.hosts
     }
 
@@ -62,7 +67,7 @@ impl Pool {
     /// `Invalid` when the settings have no such host.
     pub(crate) fn get(&self, name: &str) -> PortResult<&PoolHost> {
         let found = self.hosts.iter().find(|host| host.settings.name == name);
-        found.ok_or_else(|| {
+        found.map(|host| &**host).ok_or_else(|| {
             let message = format!("host {name} is not in the settings any more: add its [[hosts]] entry again");
             PortError::new(ErrorKind::Invalid, message)
         })
@@ -74,7 +79,7 @@ impl Pool {
     /// When the store cannot be asked.
     pub(crate) async fn infos(&self) -> PortResult<Vec<(VmInfo, HostRecord)>> {
         let records = self.records.records().await?;
-        let info = |host: &PoolHost| {
+        let info = |host: &Arc<PoolHost>| {
             let name = &host.settings.name;
             let record = records.iter().find(|record| record.name == *name).cloned().unwrap_or_default();
             let state = match &record.trouble {
@@ -113,7 +118,42 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// What keeps work on this host from beginning, as far as is known.
+    pub(super) async fn obstacle(&self, host: &PoolHost) -> PortResult<Option<String>> {
+        let records = self.records.records().await?;
+        let record = records.into_iter().find(|record| record.name == host.settings.name);
+        Ok(record.and_then(|record| record.trouble).map(|_| host.is_away()))
+    }
+
+    /// The same by a look at the host itself, which is recorded where it does not answer.
+    pub(super) async fn look(&self, host: &PoolHost) -> PortResult<Option<String>> {
+        let why = match tokio::time::timeout(LOOK, host.ssh.check()).await {
+            Ok(Ok(())) => return Ok(None),
+            Ok(Err(error)) => error.chain(),
+            Err(_) => format!("it did not answer within {LOOK:?}"),
+        };
+        self.records.checked(&host.settings.name, Err(why)).await?;
+        Ok(Some(host.is_away()))
+    }
+}
+
+#[async_trait]
+impl Watched for PoolHost {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    async fn look(&self) -> PortResult<HostFigures> {
+        self.ssh.figures(&self.root().to_string_lossy()).await
+    }
+}
+
 impl PoolHost {
+    fn is_away(&self) -> String {
+        format!("host {}, which the preview is on, is down: it goes on once the host answers", self.settings.name)
+    }
+
     /// Folder above all environments of the host.
     pub(super) fn root(&self) -> PathBuf {
         self.settings.root()

@@ -167,6 +167,10 @@ fn page(snapshot: &Snapshot) -> String {
 fn every_state() -> Vec<(&'static str, Snapshot)> {
     let queued = Snapshot { job: Some(deploy(JobState::Queued)), queue: Some((2, 5)), ..snapshot(|_| {}) };
     let waiting = Snapshot { job: Some(deploy(JobState::Waiting)), ..snapshot(|e| published(e, 'a')) };
+    let mut for_room = Snapshot { job: Some(deploy(JobState::Waiting)), queue: Some((1, 3)), ..snapshot(|_| {}) };
+    if let Some(job) = &mut for_room.job {
+        job.reason = "no host has room: vm-1 is full (20 of 20); vm-2 is down".to_owned();
+    }
     let running = |snapshot| Snapshot {
         job: Some(deploy(JobState::Running)),
         steps: steps(),
@@ -187,6 +191,7 @@ fn every_state() -> Vec<(&'static str, Snapshot)> {
     let dead = Snapshot { job: Some(deploy(JobState::Dead)), ..snapshot(|_| {}) };
     vec![
         ("queued", queued),
+        ("waiting_for_room", for_room),
         ("waiting_update", waiting),
         ("deploying", running(snapshot(|_| {}))),
         ("updating", running(snapshot(|e| published(e, 'a')))),

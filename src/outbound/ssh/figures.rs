@@ -21,7 +21,7 @@ impl SshHost {
     /// # Errors
     /// As [`SshHost::check`].
     pub async fn figures(&self, root: &str) -> PortResult<HostFigures> {
-        let answer = self.expect("cannot look at the machine", &Request::new(FIGURES, [root])).await?;
+        let answer = self.expect("cannot look at the machine", &Request::new(FIGURES, [root]).aside()).await?;
         Ok(parse(&answer.text()))
     }
 }

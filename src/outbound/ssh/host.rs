@@ -13,7 +13,8 @@ use super::options::SshOptions;
 use super::request::{Answer, Request};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 
-/// Sessions at a time: a server allows ten by default, and one more may be needed to kill another.
+/// Sessions at a time: a server allows ten by default, one more may be needed to kill another, and one to look how the
+/// host is.
 const SESSIONS: usize = 8;
 /// Waits before a request whose connection was lost is made again.
 const TRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4)];
@@ -58,7 +59,7 @@ impl SshHost {
     /// # Errors
     /// `Unavailable` when it cannot be reached, `Denied` when its key or ours is refused.
     pub async fn check(&self) -> PortResult<()> {
-        let request = Request::new("", [""; 0]).within(Duration::from_secs(15));
+        let request = Request::new("", [""; 0]).within(Duration::from_secs(15)).aside();
         self.once(&request, &CancellationToken::new()).await.map(drop).map_err(|failed| self.told(failed))
     }
 
@@ -96,7 +97,7 @@ impl SshHost {
     async fn once(&self, request: &Request, cancel: &CancellationToken) -> Result<Answer, Failed> {
         let token = token();
         let bytes = request.bytes(&token).map_err(Failed::For)?;
-        let _slot = self.slot().await.map_err(Failed::For)?;
+        let _slot = if request.aside { None } else { Some(self.slot().await.map_err(Failed::For)?) };
         let connection = self.connection().await.map_err(Failed::For)?;
         let mut busy = match connection.channel().await {
             Ok(channel) => Busy { connection: connection.clone(), channel: Some(channel) },

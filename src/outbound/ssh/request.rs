@@ -24,13 +24,15 @@ pub(super) struct Request {
     data: Vec<u8>,
     /// When to give up.
     pub(super) limit: Duration,
+    /// Whether it is made beside all others, however many there are.
+    pub(super) aside: bool,
 }
 
 impl Request {
     /// Asks for a program.
     pub(super) fn new<A: Into<String>>(program: &'static str, arguments: impl IntoIterator<Item = A>) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self { program, arguments, before: String::new(), data: Vec::new(), limit: QUICK }
+        Self { program, arguments, before: String::new(), data: Vec::new(), limit: QUICK, aside: false }
     }
 
     /// The same with data on the program's standard input.
@@ -49,6 +51,11 @@ impl Request {
     /// The same with another limit.
     pub(super) fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// The same beside all others: for the one look at a time that must not wait until a busy host has a session free.
+    pub(super) fn aside(self) -> Self {
+        Self { aside: true, ..self }
     }
 
     /// The bytes that go to the shell on the host.

@@ -33,8 +33,9 @@ const COLLECT: &str = include_str!("scripts/collect.sh");
 
 /// How long the host itself waits for a hook's end at one look, in seconds; between looks others get their turn.
 const LOOK_SECONDS: u64 = 2;
-/// How long a host may be away while a hook runs on it, before the job is given back.
-const AWAY: Duration = Duration::from_mins(1);
+/// How long a host may be away while a hook runs on it, before the job lets go of its slot; the hook runs on and is
+/// adopted when the job is taken up again.
+const AWAY: Duration = Duration::from_secs(20);
 
 /// For whom hooks are run on a host.
 #[derive(Debug, Clone)]

@@ -27,7 +27,7 @@ use trouble::Trouble;
 /// Name of the host that stands for the bot's own machine.
 pub const LOCAL_HOST: &str = "local";
 
-/// How long a deploy waits before it looks for room on a host again.
+/// How long a job waits before it looks again whether a host has room, or answers.
 const UNTIL_ROOM: Duration = Duration::from_secs(5);
 
 /// Brings environments to what is desired.
@@ -61,11 +61,16 @@ impl Converger {
             Err(error) => return assess::retry_or_fail(&error),
         };
         let task = Task { claimed, environment, cancel };
+        if matches!(&claimed.job.work, Work::Reset { life, .. } if *life != task.environment.life) {
+            return JobEnd::Cancelled { reason: "the preview that this reset was meant for is gone".to_owned() };
+        }
+        match self.workshop.obstacle(&task.environment).await {
+            Ok(None) => {}
+            Ok(Some(reason)) => return JobEnd::Wait { reason, after: UNTIL_ROOM },
+            Err(error) => return assess::retry_or_fail(&error),
+        }
         match &claimed.job.work {
-            Work::Reset { life, service } if *life == task.environment.life => self.reset(&task, service).await,
-            Work::Reset { .. } => {
-                JobEnd::Cancelled { reason: "the preview that this reset was meant for is gone".to_owned() }
-            }
+            Work::Reset { service, .. } => self.reset(&task, service).await,
             _ => match task.environment.desired.clone() {
                 Desired::Running { commit } => self.deploy(&task, &commit).await,
                 Desired::Stopped => self.stop(&task).await,
@@ -95,7 +100,7 @@ impl Converger {
             Ok(()) => JobEnd::Succeeded { reason: format!("{} runs {}", task.environment.name, commit.short()) },
             Err(trouble) => {
                 let end = self.failed(task, &trouble).await;
-                if !matches!(end, JobEnd::Retry { .. }) {
+                if !matches!(end, JobEnd::Retry { .. } | JobEnd::Wait { .. }) {
                     self.end_hooks(task).await;
                 }
                 end
@@ -288,6 +293,14 @@ impl Converger {
         }
         let job = &task.claimed.job;
         let redactor = self.redactor(task).await;
+        // Tries are not spent on a host that is away.
+        if trouble.may_retry()
+            && let Ok(Some(reason)) = self.workshop.look(&task.environment).await
+        {
+            let trouble = redactor.redact(&trouble.to_string());
+            tracing::info!(trouble, "the job waits for its host");
+            return JobEnd::Wait { reason, after: UNTIL_ROOM };
+        }
         if trouble.may_retry() && job.attempt < job.max_attempts {
             return JobEnd::Retry { reason: redactor.redact(&trouble.to_string()), after: trouble.wait() };
         }

@@ -3,4 +3,5 @@
 mod bench;
 mod made;
 mod thread;
+mod watcher;
 mod whole;

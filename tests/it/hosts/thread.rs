@@ -1,40 +1,15 @@
 //! The whole thread of one preview on a host.
 
-use super::bench::{host, setup};
+use super::bench::{PAGE, host, setup};
 use crate::support::bot::{REPO, TestBot, get, processes_with};
 use crate::support::host::sshd::Sshd;
-
-/// A page that is served by a daemon of the deploy hook.
-const CONFIG: &str = r#"version: 1
-name: shop
-services:
-  web:
-    path: web
-    env: { PORT: "{{self.port}}", NOTES: "{{provisioner.db.NOTES}}" }
-provisioner:
-  services:
-    db:
-      outputs: [NOTES]
-      seed: echo "NOTES=seeded $(date +%s%N)"
-      reset: echo "NOTES=reset $(date +%s%N)"
-      destroy: echo gone
-runner:
-  deploy: |
-    . web/.env.local
-    mkdir -p public
-    printf '%s %s\n' "$(cat page)" "$NOTES" >public/index.html
-    setsid busybox httpd -f -p "$PORT" -h public >/dev/null 2>&1 &
-preview:
-  probe: { service: web, path: /index.html, timeout: 30s }
-  urls: [web]
-"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_lives_on_a_host_from_its_opening_to_its_close() {
     let sshd = Sshd::start().await;
     let root = sshd.home().join("previews");
     let login = sshd.login();
-    let files = [("previewctl.yaml", CONFIG), ("page", "one\n"), ("web/README", "")];
+    let files = [("previewctl.yaml", PAGE), ("page", "one\n"), ("web/README", "")];
     let bot = TestBot::with(setup(&files, &[host("vm-1", login, &root.to_string_lossy())])).await;
     let (number, sha) = bot.open("first", &[]).await;
     bot.check_ended(number, &sha, "success").await;

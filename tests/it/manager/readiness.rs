@@ -72,13 +72,3 @@ async fn fixed_ports_are_leased_but_on_a_machine_of_ones_own() {
         assert_eq!(world.entry("e1").unwrap().ports, Some(fixed.clone()), "{mode}");
     }
 }
-
-#[tokio::test]
-async fn unsupported_projects_are_refused_before_anything_is_made() {
-    let world = World::new();
-    let config =
-        "version: 1\nname: demo\nprovisioner: {compute: {create: 'echo VM_IP=1', destroy: 'true'}}\n".to_owned();
-    let error = world.manager(&config).init(&e1(), None).await.unwrap_err();
-    assert!(error.to_string().contains("provisioner.compute"), "{error}");
-    assert!(world.take_calls().is_empty() && world.entry("e1").is_none());
-}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use previewbot::app::bot::{Bot, World};
+use previewbot::app::bot::{Bot, Paces, World};
 use previewbot::demo::fake_github::{
     FakeComment, FakeGithub, FakeOptions, NewPull, RepositorySpec, WebhookTarget,
 };
@@ -17,6 +17,7 @@ use previewbot::domain::ports::{Environments, JobFilter, JobQueue};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
 use previewbot::settings::Settings;
 use previewbot::worker::reporter::Pace;
+use previewbot::worker::watcher;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -117,8 +118,10 @@ impl TestBot {
     pub(crate) async fn start_bot(&mut self) {
         let settings: Settings = serde_json::from_value(self.settings.clone()).unwrap();
         let world = World { clock: Arc::new(SystemClock), random: Arc::new(OsRandom) };
-        let pace = Pace { between_edits_ms: 300, first_retry_ms: 1_000 };
-        let bot = Bot::start_paced(settings, world, pace).await.unwrap();
+        let reporter = Pace { between_edits_ms: 300, first_retry_ms: 1_000 };
+        // A loaded machine may take its time to answer; one that refuses is known at once.
+        let watcher = watcher::Pace { round: Duration::from_millis(300), patience: Duration::from_secs(8) };
+        let bot = Bot::start_paced(settings, world, Paces { reporter, watcher }).await.unwrap();
         self.github.set_webhook(WebhookTarget {
             url: format!("http://{}/webhooks/github", bot.address()),
             secret: "It's a secret".to_owned(),

@@ -217,3 +217,15 @@ fn a_manifest_runs_without_anything_stored() {
     std::fs::write(there.join(".previewctl.json"), "{").unwrap();
     assert_eq!(run(&[]).0, Some(1));
 }
+
+#[test]
+fn a_project_whose_hook_makes_machines_is_refused_before_the_hook_runs() {
+    let me = Person::new();
+    let file = me.project().join("previewctl.yaml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let hooks = "provisioner:\n  compute: { create: touch made, destroy: 'true' }\n";
+    std::fs::write(&file, config.replace("provisioner:\n", hooks)).unwrap();
+    let (_, error) = me.refused(&["create", "a"]);
+    assert!(error.contains("provisioner.compute.create") && error.contains("--worktree"), "{error}");
+    assert!(!me.project().join("made").exists());
+}

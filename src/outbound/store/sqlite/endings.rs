@@ -132,22 +132,10 @@ impl Store {
     }
 }
 
-/// Says what a job that was put back waits for, and how many wait before it. One that was ended instead is left alone.
+/// Says what a job that was put back waits for. One that was ended instead is left alone.
 async fn wait(tx: &mut Tx, job: i64, reason: &str) -> PortResult<()> {
-    let before: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM jobs WHERE state IN ('queued', 'waiting') AND state = 'waiting' AND touches AND id < $1",
-    )
-    .bind(job)
-    .fetch_one(&mut **tx)
-    .await
-    .map_err(failed("count what waits"))?;
-    let place = match before {
-        0 => "next in line".to_owned(),
-        1 => "1 preview waits before it".to_owned(),
-        before => format!("{before} previews wait before it"),
-    };
     sqlx::query("UPDATE jobs SET state = 'waiting', wait_reason = $1 WHERE id = $2 AND state = 'queued'")
-        .bind(format!("{reason}; {place}"))
+        .bind(reason)
         .bind(job)
         .execute(&mut **tx)
         .await
