@@ -10,6 +10,7 @@ mod front;
 mod hosts;
 mod lease;
 mod local;
+mod machine;
 mod manager;
 mod project;
 mod reporter;

@@ -22,7 +22,7 @@ use crate::outbound::tool::{Output, Tool};
 
 const TOOL: &str = include_str!("scripts/tool.sh");
 const FIND: &str = include_str!("scripts/find.sh");
-const READ: &str = include_str!("scripts/read_files.sh");
+pub(super) const READ_FILES: &str = include_str!("scripts/read_files.sh");
 const WRITE: &str = include_str!("scripts/write_private.sh");
 const REMOVE: &str = concat!(include_str!("scripts/remove.sh"), include_str!("scripts/remove_path.sh"));
 const END: &str = include_str!("scripts/end_marked.sh");
@@ -126,7 +126,7 @@ impl Machine for SshMachine {
         let paths = paths.iter().map(|path| path.to_string_lossy().into_owned());
         let arguments: Vec<String> = [LARGEST_FILE.to_string()].into_iter().chain(paths).collect();
         let count = arguments.len() - 1;
-        let answer = self.expect("cannot read files", Request::new(READ, arguments)).await?;
+        let answer = self.expect("cannot read files", Request::new(READ_FILES, arguments)).await?;
         let files = files(&answer.stdout, count);
         files.ok_or_else(|| {
             self.runner.host().named(PortError::new(ErrorKind::Unavailable, "files came incomplete"))
@@ -192,7 +192,7 @@ fn whereabouts(found: &[u8]) -> Whereabouts {
 }
 
 /// Takes files apart as `read_files.sh` puts them behind each other.
-fn files(mut rest: &[u8], count: usize) -> Option<Vec<Option<Vec<u8>>>> {
+pub(super) fn files(mut rest: &[u8], count: usize) -> Option<Vec<Option<Vec<u8>>>> {
     let mut files = Vec::new();
     for _ in 0..count {
         let end = rest.iter().position(|byte| *byte == b'\n')?;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::host::SshHost;
+use super::machine::{READ_FILES, files};
 use super::quote;
 use super::request::Request;
 use super::sight::Sight;
@@ -18,6 +19,7 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, SystemRandom as _};
 use crate::domain::redact::Redactor;
 use crate::outbound::clock::OsRandom;
+use crate::outbound::machine::LARGEST_FILE;
 use crate::outbound::supervisor::{KEPT, RUNNING_LIMIT, Record, SUPERVISOR, folder_name};
 
 const TAKE_OVER: &str = concat!(include_str!("scripts/runs.sh"), include_str!("scripts/take_over.sh"));
@@ -258,14 +260,36 @@ impl SshRunner {
         self.host.expect("cannot put the run's outputs away", &request).await.map(drop)
     }
 
+    /// The same of outputs that nobody has read yet: they are cut first, and read to mask what is in them.
+    async fn collect_whole(&self, name: &str) -> PortResult<()> {
+        self.collect(name, None).await?;
+        let paths = ["stdout", "stderr"].map(|output| format!("{}/runs/{name}/{output}", self.folder));
+        let arguments = [LARGEST_FILE.to_string()].into_iter().chain(paths);
+        let answer =
+            self.host.expect("cannot read the run's outputs", &Request::new(READ_FILES, arguments)).await?;
+        let mut texts = files(&answer.stdout, 2)
+            .into_iter()
+            .flatten()
+            .map(|text| String::from_utf8_lossy(&text.unwrap_or_default()).into_owned());
+        let (Some(output), Some(errors)) = (texts.next(), texts.next()) else { return Ok(()) };
+        let masked = (self.redactor.redact(&output), self.redactor.redact(&errors));
+        if masked.0 == output && masked.1 == errors {
+            return Ok(());
+        }
+        self.collect(name, Some(masked)).await
+    }
+
     /// What a run that was waited for led to.
     async fn conclude(&self, seen: Sight, watched: &Watched<'_>) -> PortResult<HookOutcome> {
         let Watched { command, name, .. } = *watched;
         let step = &command.step;
         let why = match seen {
             Sight::Ended { exit, outputs } => {
-                let masked = outputs.masked(&self.redactor);
-                self.collect(name, masked).await?;
+                if outputs.partial {
+                    self.collect_whole(name).await?;
+                } else {
+                    self.collect(name, outputs.masked(&self.redactor)).await?;
+                }
                 return Ok(outputs.outcome(exit));
             }
             Sight::Cancelled => PortError::new(ErrorKind::Cancelled, format!("step {step} was cancelled")),
@@ -284,7 +308,7 @@ impl SshRunner {
             }
         };
         self.end(&[name.to_owned()]).await?;
-        self.collect(name, None).await?;
+        self.collect_whole(name).await?;
         Err(why)
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Outputs {
     stdout: String,
     truncated: bool,
     stderr: String,
+    /// Whether there is more than these ends.
+    pub(super) partial: bool,
 }
 
 impl Sight {
@@ -61,7 +63,8 @@ impl Outputs {
         let at = length.trim().parse::<usize>().unwrap_or(0).min(rest.len());
         let (stdout, stderr) = rest.split_at(at);
         let (stdout, truncated) = without_half_a_line(stdout, PARSED);
-        Self { stdout, truncated, stderr: without_half_a_line(stderr, TAIL).0 }
+        let (stderr, cut) = without_half_a_line(stderr, TAIL);
+        Self { stdout, truncated, stderr, partial: truncated || cut }
     }
 
     /// Both outputs with secrets masked, when there are any in them.

@@ -104,7 +104,10 @@ enter() {
     case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
     [ -n "$part" ] || continue
     if [ ! -d "./$part" ]; then
-      [ "${3:-make}" = make ] || return 1
+      if [ "${3:-make}" != make ]; then
+        leads_in "$part" || fail "$REFUSED" "path $2 leaves $1, or has links in a circle"
+        return 1
+      fi
       mkdir -m 755 -- "./$part" || fail "$REFUSED" "cannot make the folder $2"
     fi
     cd -P -- "./$part" || fail "$REFUSED" "cannot enter the folder $2"
@@ -118,12 +121,22 @@ inside() {
   return 1
 }
 
+# leads_in NAME: whether a name of this folder that may be a link leads beneath the entered root, be there anything or not.
+leads_in() {
+  [ -L "./$1" ] || return 0
+  case $(stat -L -- "./$1" 2>&1) in *"Too many levels"*) return 1 ;; esac
+  inside "$(readlink -m -- "./$1")"
+}
+
 # put NAME SIZE MODE: writes as many bytes of the input to a file of this folder, whole or not at all. One that is there
 # keeps its mode where that is stricter: an overwrite never shows a secret to more people.
 put() {
   new=.$(printf '%.40s' "$1").previewbot-new
   rm -f -- "./$new"
-  (set -C && head -c "$2" >"./$new") || fail "$BROKEN" "cannot write $1: is the disk full?"
+  (set -C && head -c "$2" >"./$new") || {
+    rm -f -- "./$new"
+    fail "$BROKEN" "cannot write $1: is the disk full?"
+  }
   [ "$(stat -c %s -- "./$new")" = "$2" ] || {
     rm -f -- "./$new"
     fail "$BROKEN" "cannot write $1: it came incomplete"

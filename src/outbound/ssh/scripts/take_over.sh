@@ -23,6 +23,5 @@ for record in "$folder"/runs/*/record; do
   [ -e "$record" ] && [ ! -e "$run/collected" ] || continue
   read -r code 2>/dev/null <"$run/state/exit" || code=-
   if supervised "$run"; then alive=1; else alive=0; fi
-  printf '%s %s %s ' "${run##*/}" "$code" "$alive"
-  head -n 1 "$record"
+  printf '%s %s %s %s\n' "${run##*/}" "$code" "$alive" "$(head -n 1 "$record")"
 done
