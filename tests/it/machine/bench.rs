@@ -54,8 +54,8 @@ pub(crate) const SECRET: &str = "hidden-value-of-the-project";
 
 /// Where the life is, and what must live as long.
 enum Place {
-    Here(TempDir),
-    Sshd(Arc<SshHost>, Box<Sshd>),
+    Here { _folder: TempDir },
+    Sshd { host: Arc<SshHost>, _sshd: Box<Sshd> },
     Vm(Arc<SshHost>, &'static Vm),
 }
 
@@ -93,7 +93,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_string_lossy().into_owned();
         std::fs::create_dir(folder.path().join("root")).unwrap();
-        Self { place: Place::Here(folder), folder: path, life: life() }
+        Self { place: Place::Here { _folder: folder }, folder: path, life: life() }
     }
 
     pub(crate) async fn over_ssh() -> Self {
@@ -108,7 +108,7 @@ impl Bench {
         let folder = sshd.home().join("work");
         std::fs::create_dir_all(folder.join("root")).unwrap();
         let path = folder.to_string_lossy().into_owned();
-        Self { place: Place::Sshd(host, Box::new(sshd)), folder: path, life: life() }
+        Self { place: Place::Sshd { host, _sshd: Box::new(sshd) }, folder: path, life: life() }
     }
 
     pub(crate) async fn on_a_vm() -> Self {
@@ -125,15 +125,8 @@ impl Bench {
     /// The connection, where there is one.
     pub(crate) fn host(&self) -> Option<&Arc<SshHost>> {
         match &self.place {
-            Place::Here(_) => None,
-            Place::Sshd(host, _) | Place::Vm(host, _) => Some(host),
-        }
-    }
-
-    pub(crate) fn sshd(&mut self) -> &mut Sshd {
-        match &mut self.place {
-            Place::Sshd(_, sshd) => sshd,
-            _ => panic!("there is no sshd"),
+            Place::Here { .. } => None,
+            Place::Sshd { host, .. } | Place::Vm(host, _) => Some(host),
         }
     }
 
