@@ -10,7 +10,7 @@ use previewbot::domain::environment::LifeId;
 use previewbot::domain::error::PortResult;
 use previewbot::domain::ports::{HookCommand, HookOutcome, HookRunner, SystemRandom};
 use previewbot::outbound::clock::OsRandom;
-use previewbot::outbound::supervisor::{LocalHookRunner, RunnerOptions, end_marked_processes, life_folder};
+use previewbot::outbound::supervisor::{LocalHookRunner, RunnerOptions, life_folder};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -93,11 +93,6 @@ impl Bench {
         let read = || std::fs::read_to_string(&path).unwrap_or_default().trim().parse::<i32>();
         until(&format!("a number in {file}"), || read().is_ok()).await;
         read().unwrap()
-    }
-
-    /// Ends what hooks left behind.
-    pub(crate) async fn clear(&self) {
-        assert!(end_marked_processes(self.life).await.is_empty());
     }
 }
 

@@ -1,7 +1,5 @@
 //! The bot's own machine: real processes, real git, real files, real docker.
 
-mod access;
-mod adoption;
 mod application;
 pub(crate) mod bench;
 mod compose;

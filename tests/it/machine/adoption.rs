@@ -164,6 +164,7 @@ everywhere! {
             echo $pid $start $(cat /proc/sys/kernel/random/boot_id) >{}/runs/seed_db/state/process",
             bench.life_folder())).await;
         let (held, cancel) = (bench.held(3).await, CancellationToken::new());
+        held.runner.run(&bench.hook("other", "true"), &cancel).await.unwrap();
         held.runner.run(&bench.hook("seed_db", "true"), &cancel).await.unwrap();
         let stranger = bench.pid("stranger").await;
         assert!(bench.lives(stranger).await);

@@ -137,6 +137,12 @@ impl Bench {
         }
     }
 
+    /// How many processes bear the life's mark.
+    pub(crate) async fn marked(&self) -> usize {
+        let marked = format!("grep -lzxF PREVIEWCTL_ENVIRONMENT_ID={} /proc/[0-9]*/environ", self.life);
+        self.says(&format!("{marked} 2>/dev/null | wc -l")).await.trim().parse().unwrap()
+    }
+
     pub(crate) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.folder)
     }

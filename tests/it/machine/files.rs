@@ -23,7 +23,7 @@ everywhere! {
             let remove = access.write_file(path, None, 0o644).await;
             assert_eq!(remove.unwrap_err().kind(), ErrorKind::Invalid, "remove {path}");
         }
-        assert_eq!(bench.says("cat outside/*").await, "s\n");
+        assert_eq!(bench.says("ls -A outside; cat outside/*").await, "secret\ns\n");
 
         access.write_file("web/.env", Some(b"A=1"), 0o644).await.unwrap();
         assert_eq!(bench.says("cat root/packages/web/.env").await, "A=1");
