@@ -7,8 +7,7 @@ CREATE TABLE hosts (
     checked_at    INTEGER,
     trouble       TEXT,
     disk_free     INTEGER,
-    memory_free   INTEGER,
-    boot          TEXT
+    memory_free   INTEGER
 ) STRICT;
 
 CREATE INDEX environments_of_host ON environments (host) WHERE host IS NOT NULL;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind as IoErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
@@ -16,27 +16,24 @@ use crate::outbound::reservations::Reservations;
 /// How often the choice is made anew when another environment was quicker.
 const TRIES: u32 = 5;
 
-/// What people reach a machine by: known, or known once the machine is made.
-#[derive(Clone)]
-pub struct PublicHost(Arc<dyn Fn() -> String + Send + Sync>);
+/// What people reach a machine by. Of one that is still to be made it is told later.
+#[derive(Debug, Clone, Default)]
+pub struct PublicHost(Arc<RwLock<String>>);
 
 impl PublicHost {
-    /// One that is asked for each time.
-    pub fn later(get: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        Self(Arc::new(get))
+    /// Says it, to all who have a clone.
+    pub fn tell(&self, host: &str) {
+        host.clone_into(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn get(&self) -> String {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl From<&str> for PublicHost {
     fn from(host: &str) -> Self {
-        let host = host.to_owned();
-        Self::later(move || host.clone())
-    }
-}
-
-impl std::fmt::Debug for PublicHost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&(self.0)())
+        Self(Arc::new(RwLock::new(host.to_owned())))
     }
 }
 
@@ -212,7 +209,7 @@ impl NetworkingPort for LeasedNetworking {
         let port = ports.get(service).ok_or_else(|| {
             PortError::new(ErrorKind::NotFound, format!("service {service} of {environment} has no port"))
         })?;
-        let (port, host) = (port.to_string(), (self.options.public_host.0)());
+        let (port, host) = (port.to_string(), self.options.public_host.get());
         let values = [
             ("host", host.as_str()),
             ("port", &port),

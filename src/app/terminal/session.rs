@@ -15,7 +15,7 @@ use crate::domain::entry::Status;
 use crate::domain::environment::{Desired, Environment, Failure};
 use crate::domain::job::JobEnd;
 use crate::domain::ports::{
-    ClaimedJob, EnvironmentOutcome, Environments, Errand, FolderEnvironments, FolderProject, JobQueue,
+    ClaimedJob, EnvironmentOutcome, Environments, Errand, FolderEnvironments, FolderProject, Hosts as _, JobQueue,
     NetworkingPort, StatePort,
 };
 use crate::domain::project::ProjectConfig;
@@ -191,7 +191,7 @@ impl Session {
                 return Ok(self.clear(&held.environment).await?);
             }
             After::Ready(deployed) => {
-                store.place(claim, crate::worker::converge::LOCAL_HOST).await?;
+                store.place(claim, crate::worker::converge::LOCAL_HOST, None).await?;
                 EnvironmentOutcome::Ready {
                     commit: held.commit()?,
                     generation: held.environment.generation,

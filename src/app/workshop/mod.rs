@@ -1,12 +1,12 @@
 //! Adapters for one job of one environment, on the bot's own machine or on a host of the pool.
 
+mod machines;
 mod pool;
 mod runners;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -18,27 +18,20 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::VmSpec;
 use crate::domain::job::Work;
 use crate::domain::policy::Placement;
-use crate::domain::ports::{ClaimedJob, Environments as _, HookRunner, PortLeases, StatePort};
+use crate::domain::ports::{ClaimedJob, Hosts as _};
+use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
-use crate::domain::project::{ComputeHooks, ProjectConfig};
 use crate::domain::redact::Redactor;
-use crate::outbound::compute::{ComputeOptions, MachineCompute, MirrorSource};
 use crate::outbound::git::MirrorGit;
-use crate::outbound::machine::LocalMachine;
-use crate::outbound::networking::{AllFree, LeasedNetworking, NetworkingOptions, PublicHost};
 use crate::outbound::probe::HttpProbe;
-use crate::outbound::progress::JournalReporter;
 use crate::outbound::reservations::Reservations;
-use crate::outbound::ssh::{
-    Address, HostSource, MachineSettings, MadeMachine, MadeOptions, SshMachine, SshRunner, SshRunnerOptions,
-};
-use crate::outbound::store::{SqliteLeases, SqliteState, Store};
+use crate::outbound::ssh::{SshRunner, SshRunnerOptions};
+use crate::outbound::store::Store;
 use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, own_tree};
 use crate::settings::{Mode, Placed, Settings};
 use crate::worker::converge::LOCAL_HOST;
 use crate::worker::workshop::{Bench, Place, Workshop};
 pub(crate) use pool::{Pool, PoolHost};
-use runners::Runners;
 
 /// The workshop of all machines that the settings name.
 pub(super) struct Workshops {
@@ -117,144 +110,7 @@ impl Workshops {
             Some(name) => self.pool.get(name).map(Some),
         }
     }
-
-    fn state(&self, task: &Task<'_>) -> Arc<dyn StatePort> {
-        let claim = Some(task.claimed.claim.clone());
-        Arc::new(SqliteState::new(self.store.clone(), task.environment.id, claim))
-    }
-
-    /// Adapters for an environment whose machine the project's own hooks make.
-    fn made_bench(&self, task: &Task<'_>, hooks: &ComputeHooks, here: Arc<dyn HookRunner>) -> PortResult<Bench> {
-        let (claimed, environment) = (task.claimed, task.environment);
-        let repository = &environment.project.repository;
-        let stored = environment.entry.as_ref().and_then(|entry| entry.compute.as_ref());
-        let address = Address::known(stored.and_then(|compute| compute.host.as_deref()));
-        let machines = &self.settings.machines;
-        let options = MadeOptions {
-            environment: environment.name.to_string(),
-            compute: ComputeOptions { bind: "0.0.0.0".to_owned(), ..self.common(task) },
-            epoch: claimed.claim.epoch,
-            adoptable: adoptable(claimed, environment, task.commit),
-            repository: repository.clone(),
-            commit: task.commit.cloned(),
-            ssh: hooks.ssh.clone().unwrap_or_default(),
-            settings: MachineSettings {
-                identity_file: machines.identity_file.clone(),
-                known_hosts_file: machines.known_hosts_file.clone(),
-                from_projects: machines.from_projects,
-            },
-            redactor: Redactor::of_secrets(&self.secrets(repository)?),
-            project_root: self.folders.control(environment),
-        };
-        let state = self.state(task);
-        let reached = (here.clone(), address.clone());
-        let made = Arc::new(MadeMachine::new(options, self.git.clone(), state.clone(), reached));
-        let leases: Arc<dyn PortLeases> = Arc::new(SqliteLeases::new(self.store.clone(), claimed.claim.clone()));
-        let networking = NetworkingOptions {
-            // Nobody else uses it.
-            host: format!("machine of {}", environment.life),
-            environment: environment.id,
-            slug: environment.project.slug.to_string(),
-            public_host: PublicHost::later(move || address.get()),
-            template: self.settings.urls.template.clone(),
-        };
-        Ok(Bench {
-            compute: made.clone(),
-            networking: Arc::new(LeasedNetworking::on(Arc::new(AllFree), leases, networking)),
-            state,
-            hooks: Arc::new(Runners { here, there: made }),
-            probe: self.probe.clone(),
-            progress: Arc::new(JournalReporter::new(Arc::new(self.store.clone()), claimed.job.id)),
-            machine: self.machine.clone(),
-            // A new machine is made for a new boot: what ran on it is asked for, not assumed.
-            boot: None,
-        })
-    }
-
-    fn networking(&self, task: &Task<'_>, host: Option<&PoolHost>) -> LeasedNetworking {
-        let leases: Arc<dyn PortLeases> =
-            Arc::new(SqliteLeases::new(self.store.clone(), task.claimed.claim.clone()));
-        let public_host =
-            host.map_or(self.settings.local.public_host.as_str(), |host| host.settings.public_host());
-        let options = NetworkingOptions {
-            host: host.map_or(LOCAL_HOST, |host| &host.settings.name).to_owned(),
-            environment: task.environment.id,
-            slug: task.environment.project.slug.to_string(),
-            public_host: public_host.into(),
-            template: self.settings.urls.template.clone(),
-        };
-        match host {
-            None => LeasedNetworking::new(leases, self.reservations.clone(), options),
-            Some(host) => LeasedNetworking::on(host.ssh.clone(), leases, options),
-        }
-    }
-
-    /// Where the environment lives on the bot's own machine.
-    fn local_compute(&self, task: &Task<'_>, hooks: Arc<dyn HookRunner>) -> MachineCompute {
-        let environment = task.environment;
-        let options = ComputeOptions {
-            root: self.folders.previews(),
-            directory: self.folders.compute_root(environment),
-            bind: self.settings.local.bind.to_string(),
-            docker_config: self.folders.life(environment.life).join("docker"),
-            reached: None,
-            ..self.common(task)
-        };
-        let source = MirrorSource {
-            git: self.git.clone(),
-            repository: environment.project.repository.clone(),
-            commit: task.commit.cloned(),
-            life: environment.life,
-            run_as: self.run_as,
-        };
-        MachineCompute::new(options, Arc::new(LocalMachine::new(hooks, self.run_as)), Arc::new(source))
-    }
-
-    /// Where it lives on a host.
-    fn host_compute(&self, task: &Task<'_>, host: &PoolHost, runner: Arc<SshRunner>) -> MachineCompute {
-        let environment = task.environment;
-        let root = host.root();
-        let project = root.join(environment.project.slug.as_str());
-        let options = ComputeOptions {
-            directory: project.join(environment.name.as_str()),
-            bind: host.settings.bind().to_string(),
-            docker_config: root.join(".previewbot").join(environment.life.to_string()).join("docker"),
-            reached: Some((host.settings.address.clone(), host.settings.user.clone())),
-            root,
-            ..self.common(task)
-        };
-        let source = HostSource {
-            runner: runner.clone(),
-            git: self.git.clone(),
-            repository: environment.project.repository.clone(),
-            commit: task.commit.cloned(),
-            life: environment.life,
-            bare: project.join("repo.git"),
-        };
-        MachineCompute::new(options, Arc::new(SshMachine::new(runner)), Arc::new(source))
-    }
-
-    /// What does not depend on the machine; paths are still to be filled in.
-    fn common(&self, task: &Task<'_>) -> ComputeOptions {
-        let infrastructure = task.config.infrastructure.as_ref();
-        ComputeOptions {
-            life: task.environment.life,
-            slug: task.environment.project.slug.to_string(),
-            root: PathBuf::new(),
-            directory: PathBuf::new(),
-            compose_file: infrastructure.map(|infrastructure| infrastructure.compose_file.clone()),
-            bind: String::new(),
-            watch: WATCH,
-            stop_seconds: self.settings.limits.stop_seconds,
-            installation: self.store.installation_id().to_string(),
-            docker_config: PathBuf::new(),
-            reached: None,
-        }
-    }
 }
-
-/// Long enough for a service that ends because of what it finds, on a busy machine too.
-const WATCH: Duration = Duration::from_millis(400);
 
 /// One job at work, and with what.
 struct Task<'a> {
@@ -335,7 +191,7 @@ impl Workshop for Workshops {
         }
         match self.settings.placement(repository) {
             Placed::In(Mode::Local) => {
-                self.store.place(&claimed.claim, LOCAL_HOST).await?;
+                self.store.place(&claimed.claim, LOCAL_HOST, None).await?;
                 Ok(Place::On(LOCAL_HOST.to_owned()))
             }
             Placed::In(_) => {
@@ -373,31 +229,7 @@ impl Workshop for Workshops {
         config: &ProjectConfig,
         commit: Option<&Sha>,
     ) -> PortResult<Bench> {
-        let task = Task { claimed, environment, config, commit };
-        let here: Arc<dyn HookRunner> = Arc::new(self.runner(claimed, environment, commit).await?);
-        if let Some(hooks) = config.provisioner.compute.as_ref().filter(|hooks| !hooks.create.is_empty()) {
-            return self.made_bench(&task, hooks, here);
-        }
-        let host = self.host_of(environment)?;
-        let (compute, hooks, boot) = match host {
-            None => (self.local_compute(&task, here.clone()), here, this_boot()),
-            Some(host) => {
-                let there = Arc::new(self.host_runner(host, claimed, environment, commit).await?);
-                let boot = Some(there.boot().to_owned());
-                let compute = self.host_compute(&task, host, there.clone());
-                (compute, Arc::new(Runners { here, there }) as Arc<dyn HookRunner>, boot)
-            }
-        };
-        Ok(Bench {
-            compute: Arc::new(compute),
-            networking: Arc::new(self.networking(&task, host)),
-            state: self.state(&task),
-            hooks,
-            probe: self.probe.clone(),
-            progress: Arc::new(JournalReporter::new(Arc::new(self.store.clone()), claimed.job.id)),
-            machine: host.map_or_else(|| self.machine.clone(), |host| host.settings.name.clone()),
-            boot,
-        })
+        self.bench_of(&Task { claimed, environment, config, commit }).await
     }
 
     async fn clear(&self, environment: &Environment) -> PortResult<()> {

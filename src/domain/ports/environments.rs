@@ -61,7 +61,4 @@ pub trait Environments: Send + Sync {
 
     /// Records what a job did, fenced by its claim; raises revision and report revision.
     async fn record(&self, claim: &Claim, outcome: EnvironmentOutcome) -> PortResult<()>;
-
-    /// Records where an environment is placed, fenced by the claim.
-    async fn place(&self, claim: &Claim, host: &str) -> PortResult<()>;
 }

@@ -10,8 +10,6 @@ pub struct HostFigures {
     pub disk_free: Option<u64>,
     /// Bytes of memory that programs could have.
     pub memory_free: Option<u64>,
-    /// Which boot of the machine this is.
-    pub boot: Option<String>,
 }
 
 /// What is known of a host beside the settings.
@@ -43,8 +41,8 @@ pub trait Hosts: Send + Sync {
     /// Says whether a host gets new environments.
     async fn drain(&self, name: &str, draining: bool) -> PortResult<()>;
 
-    /// Places the claim's environment on a host that has room for it: at most `capacity` are there then. False when
-    /// others were quicker. One that is there already stays.
+    /// Places the claim's environment on a host, the bot's own machine or one that has room for it: at most `capacity` are
+    /// there then. False when others were quicker. One that is there already stays.
     ///
     /// # Errors
     /// `Fenced` when the claim was lost.

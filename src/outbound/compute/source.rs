@@ -21,7 +21,14 @@ pub trait CodeSource: Send + Sync {
     fn follows_a_commit(&self) -> bool;
 
     /// Makes the checkout. Making what is already there is fine.
-    async fn make(&self, directory: &Path, request: &CreateRequest, cancel: &CancellationToken) -> PortResult<()>;
+    async fn make(
+        &self,
+        directory: &Path,
+        _request: &CreateRequest,
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        self.sync(directory, cancel).await
+    }
 
     /// Brings the checkout to the commit; nothing where none is followed.
     async fn sync(&self, directory: &Path, cancel: &CancellationToken) -> PortResult<()>;
@@ -64,15 +71,6 @@ impl MirrorSource {
 impl CodeSource for MirrorSource {
     fn follows_a_commit(&self) -> bool {
         true
-    }
-
-    async fn make(
-        &self,
-        directory: &Path,
-        _request: &CreateRequest,
-        cancel: &CancellationToken,
-    ) -> PortResult<()> {
-        self.sync(directory, cancel).await
     }
 
     async fn sync(&self, directory: &Path, cancel: &CancellationToken) -> PortResult<()> {

@@ -54,7 +54,7 @@ impl SshAccess {
             [file] => format!("cannot write {}/{}", self.root, file.path),
             _ => format!("cannot write files in {}", self.root),
         };
-        self.runner.host().expect(&what, &Request::new(WRITE, arguments).data(data)).await.map(drop)
+        self.runner.host().done(&what, &Request::new(WRITE, arguments).data(data)).await.map(drop)
     }
 }
 
@@ -84,7 +84,7 @@ impl ComputeAccess for SshAccess {
         let inner = self.inner(path)?;
         let arguments = [self.root.clone(), inner.parent(), inner.name().to_owned(), READ_LIMIT.to_string()];
         let what = format!("cannot read {}/{path}", self.root);
-        match self.runner.host().expect(&what, &Request::new(READ, arguments)).await {
+        match self.runner.host().done(&what, &Request::new(READ, arguments)).await {
             Ok(answer) => Ok(Some(answer.stdout)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

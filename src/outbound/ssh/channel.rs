@@ -4,18 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session, Stdio};
+use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::request::Answer;
+use super::shell::Shell;
 use crate::domain::ports::SystemRandom as _;
 use crate::outbound::clock::OsRandom;
 
 /// What every shell on a host runs.
 const SESSION: &str = include_str!("scripts/session.sh");
-/// Starts a shell that reads the length of its program, and then the program, from its input: whatever shell the
-/// account has takes this line.
-const START: &str = r#"exec /bin/sh -c 'read -r n && p=$(head -c "$n") && eval "$p"'"#;
 /// How long an account's login files may take.
 const LOGIN: Duration = Duration::from_secs(30);
 /// Most that is kept of one output, in bytes; the rest is read and dropped.
@@ -52,17 +50,10 @@ impl Channel {
     }
 
     async fn start(session: Arc<Session>) -> io::Result<Self> {
-        let mut command = session.arc_raw_command(START);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().await.map_err(io::Error::other)?;
-        let missing = || io::Error::other("the session has no pipes");
-        let mut input = child.stdin().take().ok_or_else(missing)?;
-        let mut output = BufReader::new(child.stdout().take().ok_or_else(missing)?);
-        let errors = BufReader::new(child.stderr().take().ok_or_else(missing)?);
         let token = token();
-        let program = format!("greeting={token}\n{SESSION}");
-        input.write_all(format!("{}\n{program}", program.len()).as_bytes()).await?;
-        input.flush().await?;
+        let Shell { child, input, output, errors } =
+            Shell::start(session, &format!("greeting={token}\n{SESSION}")).await?;
+        let (mut output, errors) = (BufReader::new(output), BufReader::new(errors));
         let process = greeted(&mut output, &token).await?;
         Ok(Self { _child: child, input, output, errors, process })
     }

@@ -31,6 +31,8 @@ kill -s KILL -- "-$1""#;
 pub(super) struct Connection {
     session: Arc<Session>,
     idle: Mutex<Vec<Channel>>,
+    /// One shell at a time ends others: a server allows few.
+    killing: tokio::sync::Mutex<()>,
     configuration: PathBuf,
 }
 
@@ -67,7 +69,12 @@ impl Connection {
         let session = dialled
             .map_err(|_| unreachable(options, &format!("it did not answer within {DIAL:?}")))?
             .map_err(|error| refused(options, &chain(&error)))?;
-        Ok(Self { session: Arc::new(session), idle: Mutex::default(), configuration })
+        Ok(Self {
+            session: Arc::new(session),
+            idle: Mutex::default(),
+            killing: tokio::sync::Mutex::default(),
+            configuration,
+        })
     }
 
     /// A shell that nobody uses, or a new one.
@@ -91,6 +98,7 @@ impl Connection {
     /// Kills a shell that was not waited for, and all that it runs. Best effort: a host that is away cannot be told.
     pub(super) async fn kill(&self, process: RemoteProcess) {
         let killed = async {
+            let _one = self.killing.lock().await;
             let mut channel = Channel::open(self.session.clone()).await?;
             let token = token();
             let request = Request::new(KILL_SHELL, [process.pid, process.start]);

@@ -16,12 +16,12 @@ const LISTENERS: &str = "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || :";
 const LISTENS: &str = "0A";
 
 impl SshHost {
-    /// Free disk and memory, and which boot of the machine this is.
+    /// Free disk and memory.
     ///
     /// # Errors
     /// As [`SshHost::check`].
     pub async fn figures(&self, root: &str) -> PortResult<HostFigures> {
-        let answer = self.expect("cannot look at the machine", &Request::new(FIGURES, [root]).aside()).await?;
+        let answer = self.done("cannot look at the machine", &Request::new(FIGURES, [root]).aside()).await?;
         Ok(parse(&answer.text()))
     }
 }
@@ -29,8 +29,8 @@ impl SshHost {
 #[async_trait]
 impl PortLook for SshHost {
     async fn look(&self) -> PortResult<IsFree> {
-        let request = Request::new(LISTENERS, [""; 0]);
-        let taken = listeners(&self.expect("cannot look at its ports", &request).await?.text());
+        let request = Request::plain(LISTENERS);
+        let taken = listeners(&self.done("cannot look at its ports", &request).await?.text());
         Ok(Box::new(move |port| !taken.contains(&port)))
     }
 }
@@ -42,7 +42,6 @@ fn parse(text: &str) -> HostFigures {
         match name {
             "disk" => figures.disk_free = bytes(),
             "memory" => figures.memory_free = bytes(),
-            "boot" => figures.boot = Some(value.to_owned()),
             _ => {}
         }
     }
@@ -66,9 +65,8 @@ mod tests {
 
     #[test]
     fn figures_are_bytes() {
-        let figures = parse("disk 10\nmemory 2\nboot a-b-1\nmore x\n");
+        let figures = parse("disk 10\nmemory 2\nmore x\n");
         assert_eq!((figures.disk_free, figures.memory_free), (Some(10_240), Some(2_048)));
-        assert_eq!(figures.boot.as_deref(), Some("a-b-1"));
     }
 
     #[test]

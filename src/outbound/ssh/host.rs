@@ -59,7 +59,7 @@ impl SshHost {
     /// # Errors
     /// `Unavailable` when it cannot be reached, `Denied` when its key or ours is refused.
     pub async fn check(&self) -> PortResult<()> {
-        let request = Request::new("", [""; 0]).within(Duration::from_secs(15)).aside();
+        let request = Request::plain("").within(Duration::from_secs(15)).aside();
         self.once(&request, &CancellationToken::new()).await.map(drop).map_err(|failed| self.told(failed))
     }
 
@@ -72,7 +72,8 @@ impl SshHost {
                 Err(Failed::Lost(why)) => match waits.next() {
                     Some(wait) => {
                         tracing::info!(host = %self.options.name, %why, "the connection was lost; trying again");
-                        tokio::time::sleep(wait).await;
+                        let waited = cancel.run_until_cancelled(tokio::time::sleep(wait)).await;
+                        waited.ok_or_else(cancelled)?;
                     }
                     None => return Err(self.told(Failed::Lost(why))),
                 },
@@ -81,9 +82,19 @@ impl SshHost {
         }
     }
 
-    /// Makes a request that is never cancelled and expects it to end well.
-    pub(super) async fn expect(&self, what: &str, request: &Request) -> PortResult<Answer> {
-        self.ask(request, &CancellationToken::new()).await?.good(what).map_err(|error| self.named(error))
+    /// Makes a request and expects it to end well.
+    pub(super) async fn expect(
+        &self,
+        what: &str,
+        request: &Request,
+        cancel: &CancellationToken,
+    ) -> PortResult<Answer> {
+        self.ask(request, cancel).await?.good(what).map_err(|error| self.named(error))
+    }
+
+    /// The same of a request that is never cancelled.
+    pub(super) async fn done(&self, what: &str, request: &Request) -> PortResult<Answer> {
+        self.expect(what, request, &CancellationToken::new()).await
     }
 
     /// The error with the host's name, where it is not said already.
@@ -97,18 +108,15 @@ impl SshHost {
     async fn once(&self, request: &Request, cancel: &CancellationToken) -> Result<Answer, Failed> {
         let token = token();
         let bytes = request.bytes(&token).map_err(Failed::For)?;
-        let _slot = if request.aside { None } else { Some(self.slot().await.map_err(Failed::For)?) };
-        let connection = self.connection().await.map_err(Failed::For)?;
-        let mut busy = match connection.channel().await {
-            Ok(channel) => Busy { connection: connection.clone(), channel: Some(channel) },
-            Err(error) => return Err(self.lost(&connection, error).await),
-        };
+        let opened = cancel.run_until_cancelled(self.open(request)).await;
+        let (_slot, mut busy) = opened.ok_or_else(|| Failed::For(cancelled()))??;
+        let connection = busy.connection.clone();
         let Some(channel) = busy.channel.as_mut() else { return Err(Failed::Lost("no channel".to_owned())) };
         let asked = tokio::select! {
             asked = tokio::time::timeout(request.limit, channel.ask(&token, &bytes)) => asked,
             () = cancel.cancelled() => {
                 busy.kill().await;
-                return Err(Failed::For(PortError::new(ErrorKind::Cancelled, "the work was cancelled")));
+                return Err(Failed::For(cancelled()));
             }
         };
         match asked {
@@ -131,6 +139,16 @@ impl SshHost {
                     format!("host {}: a request took longer than {:?}", self.options.name, request.limit);
                 Err(Failed::For(PortError::new(ErrorKind::TimedOut, message)))
             }
+        }
+    }
+
+    /// A shell for a request, and room for it.
+    async fn open(&self, request: &Request) -> Result<(Option<SemaphorePermit<'_>>, Busy), Failed> {
+        let slot = if request.aside { None } else { Some(self.slot().await.map_err(Failed::For)?) };
+        let connection = self.connection().await.map_err(Failed::For)?;
+        match connection.channel().await {
+            Ok(channel) => Ok((slot, Busy { connection, channel: Some(channel) })),
+            Err(error) => Err(self.lost(&connection, error).await),
         }
     }
 
@@ -199,6 +217,10 @@ impl SshHost {
             }
         }
     }
+}
+
+fn cancelled() -> PortError {
+    PortError::new(ErrorKind::Cancelled, "the work was cancelled")
 }
 
 /// A shell at work. One that is not waited for is killed with all that it runs.

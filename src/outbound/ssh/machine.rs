@@ -51,15 +51,13 @@ impl SshMachine {
     }
 
     async fn expect(&self, what: &str, request: Request) -> PortResult<Answer> {
-        self.runner.host().expect(what, &request).await
+        self.runner.host().done(what, &request).await
     }
 
     async fn end(&self, mark: &str) -> PortResult<Vec<i32>> {
         let request = Request::new(END, self.fenced([mark]));
-        match self.expect("cannot end what runs", request).await {
-            Ok(answer) => Ok(answer.text().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()),
-            Err(error) => Err(error),
-        }
+        let left = self.expect("cannot end what runs", request).await?.text();
+        Ok(left.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
     }
 }
 
@@ -173,8 +171,8 @@ impl Machine for SshMachine {
 }
 
 /// The error of a program that could not even be started.
-pub(super) fn refused(runner: &SshRunner, tool: &Tool, answer: &Answer) -> PortResult<()> {
-    match answer.clone().good(tool.program) {
+fn refused(runner: &SshRunner, tool: &Tool, answer: &Answer) -> PortResult<()> {
+    match answer.check(tool.program) {
         Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Fenced) => {
             Err(runner.host().named(error))
         }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::SshHost;
 use super::machine::SshMachine;
-use super::made_access::{Address, MachineSettings, way_to};
+use super::made_access::{MachineSettings, way_to};
 use super::request::Request;
 use super::runner::{SshRunner, SshRunnerOptions};
 use super::source::HostSource;
@@ -27,6 +27,7 @@ use crate::domain::project::SshConfig;
 use crate::domain::redact::Redactor;
 use crate::outbound::compute::{ComputeOptions, MachineCompute};
 use crate::outbound::git::MirrorGit;
+use crate::outbound::networking::PublicHost;
 
 const HOME: &str = "cd && pwd -P";
 
@@ -60,7 +61,7 @@ pub struct MadeMachine {
     git: Arc<MirrorGit>,
     state: Arc<dyn StatePort>,
     hooks: Arc<dyn HookRunner>,
-    address: Address,
+    address: PublicHost,
     made: Mutex<Option<Made>>,
 }
 
@@ -78,7 +79,7 @@ impl MadeMachine {
         options: MadeOptions,
         git: Arc<MirrorGit>,
         state: Arc<dyn StatePort>,
-        (hooks, address): (Arc<dyn HookRunner>, Address),
+        (hooks, address): (Arc<dyn HookRunner>, PublicHost),
     ) -> Self {
         Self { options, git, state, hooks, address, made: Mutex::default() }
     }
@@ -104,7 +105,7 @@ impl MadeMachine {
         let host = Arc::new(SshHost::new(way.options(user.clone())));
         self.address.tell(&way.address);
         // Outside of the compute root, which a hook may empty.
-        let home = host.expect("cannot find the account's home", &Request::new(HOME, [""; 0])).await?;
+        let home = host.done("cannot find the account's home", &Request::plain(HOME)).await?;
         let root = PathBuf::from(home.text().trim());
         let runner = SshRunnerOptions {
             root: root.to_string_lossy().into_owned(),
@@ -120,6 +121,7 @@ impl MadeMachine {
             commit: options.commit.clone(),
             life: options.compute.life,
             bare: root.join(".previewbot").join(format!("{}.git", options.compute.slug)),
+            may_be_clone: true,
         };
         let compute = ComputeOptions {
             directory: PathBuf::from(&way.root),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -27,28 +26,6 @@ pub struct MachineSettings {
     pub known_hosts_file: Option<PathBuf>,
     /// Whether a project may name programs and keys of the bot's machine.
     pub from_projects: bool,
-}
-
-/// The machine's address, told to whoever makes URLs once it is known.
-#[derive(Debug, Clone, Default)]
-pub struct Address(Arc<RwLock<String>>);
-
-impl Address {
-    /// The address as it was stored.
-    #[must_use]
-    pub fn known(address: Option<&str>) -> Self {
-        Self(Arc::new(RwLock::new(address.unwrap_or_default().to_owned())))
-    }
-
-    pub(super) fn tell(&self, address: &str) {
-        address.clone_into(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// The address; empty while there is no machine.
-    #[must_use]
-    pub fn get(&self) -> String {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// The way to one machine.

@@ -35,6 +35,11 @@ impl Request {
         Self { program, arguments, before: String::new(), data: Vec::new(), limit: QUICK, aside: false }
     }
 
+    /// Asks for a program that takes no arguments.
+    pub(super) fn plain(program: &'static str) -> Self {
+        Self::new::<String>(program, [])
+    }
+
     /// The same with data on the program's standard input.
     pub(super) fn data(self, data: Vec<u8>) -> Self {
         Self { data, ..self }
@@ -91,8 +96,16 @@ impl Answer {
     /// # Errors
     /// The kind that its end stands for, told as `what` failed.
     pub(super) fn good(self, what: &str) -> PortResult<Self> {
+        self.check(what).map(|()| self)
+    }
+
+    /// Whether the program did what was asked.
+    ///
+    /// # Errors
+    /// As [`Answer::good`].
+    pub(super) fn check(&self, what: &str) -> PortResult<()> {
         let kind = match self.code {
-            0 => return Ok(self),
+            0 => return Ok(()),
             FENCED => ErrorKind::Fenced,
             REFUSED => ErrorKind::Invalid,
             MISSING => ErrorKind::NotFound,

@@ -1,6 +1,7 @@
 //! Runs hooks on a host under the same supervisor as on the bot's own machine: they go on when the connection is lost,
 //! and are found again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, SystemRandom as
 use crate::domain::redact::Redactor;
 use crate::outbound::clock::OsRandom;
 use crate::outbound::machine::LARGEST_FILE;
-use crate::outbound::supervisor::{KEPT, RUNNING_LIMIT, Record, SUPERVISOR, folder_name};
+use crate::outbound::supervisor::{KEPT, RUNNING_LIMIT, Record, SUPERVISOR, folder_name, life_folder};
 
 const TAKE_OVER: &str = concat!(include_str!("scripts/runs.sh"), include_str!("scripts/take_over.sh"));
 const BEGIN: &str =
@@ -35,6 +36,8 @@ const COLLECT: &str = include_str!("scripts/collect.sh");
 
 /// How long the host itself waits for a hook's end at one look, in seconds; between looks others get their turn.
 const LOOK_SECONDS: u64 = 2;
+/// Before a host that is away is asked again.
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 /// How long a host may be away while a hook runs on it, before the job lets go of its slot; the hook runs on and is
 /// adopted when the job is taken up again.
 const AWAY: Duration = Duration::from_secs(20);
@@ -56,7 +59,7 @@ impl SshRunnerOptions {
     /// What is known of the life on the host: `<root>/.previewbot/<life>`.
     #[must_use]
     pub fn folder(&self) -> String {
-        format!("{}/.previewbot/{}", self.root.trim_end_matches('/'), self.life)
+        life_folder(Path::new(&self.root), self.life).to_string_lossy().into_owned()
     }
 }
 
@@ -105,7 +108,7 @@ impl SshRunner {
     pub async fn take_over(host: Arc<SshHost>, options: SshRunnerOptions, redactor: Redactor) -> PortResult<Self> {
         let folder = options.folder();
         let arguments = [options.root.clone(), folder.clone(), options.epoch.to_string()];
-        let answer = host.expect("cannot take the environment over", &Request::new(TAKE_OVER, arguments)).await?;
+        let answer = host.done("cannot take the environment over", &Request::new(TAKE_OVER, arguments)).await?;
         let text = answer.text();
         let (boot, runs) = text.split_once('\n').unwrap_or((&text, ""));
         let found = runs.lines().filter_map(Found::parse).collect();
@@ -156,7 +159,7 @@ impl SshRunner {
 
     async fn end(&self, names: &[String]) -> PortResult<()> {
         let arguments = [&[self.folder.clone(), self.options.epoch.to_string()][..], names].concat();
-        let answer = self.host.expect("cannot end what runs", &Request::new(END, arguments)).await?;
+        let answer = self.host.done("cannot end what runs", &Request::new(END, arguments)).await?;
         let left: Vec<String> = answer.text().split_whitespace().map(str::to_owned).collect();
         if left.is_empty() {
             return Ok(());
@@ -234,7 +237,10 @@ impl SshRunner {
                     if away_since.get_or_insert_with(Instant::now).elapsed() > AWAY {
                         return Err(error);
                     }
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    let pause = killing.run_until_cancelled(tokio::time::sleep(BETWEEN_TRIES));
+                    if pause.await.is_none() {
+                        return Ok(Sight::Cancelled);
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -257,7 +263,7 @@ impl SshRunner {
         ];
         let data = masked.map(|(out, errors)| (out + &errors).into_bytes()).unwrap_or_default();
         let request = Request::new(COLLECT, arguments).data(data);
-        self.host.expect("cannot put the run's outputs away", &request).await.map(drop)
+        self.host.done("cannot put the run's outputs away", &request).await.map(drop)
     }
 
     /// The same of outputs that nobody has read yet: they are cut first, and read to mask what is in them.
@@ -265,8 +271,7 @@ impl SshRunner {
         self.collect(name, None).await?;
         let paths = ["stdout", "stderr"].map(|output| format!("{}/runs/{name}/{output}", self.folder));
         let arguments = [LARGEST_FILE.to_string()].into_iter().chain(paths);
-        let answer =
-            self.host.expect("cannot read the run's outputs", &Request::new(READ_FILES, arguments)).await?;
+        let answer = self.host.done("cannot read the run's outputs", &Request::new(READ_FILES, arguments)).await?;
         let mut texts = files(&answer.stdout, 2)
             .into_iter()
             .flatten()

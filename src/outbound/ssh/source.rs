@@ -13,7 +13,6 @@ use super::runner::SshRunner;
 use crate::domain::change::{Repository, Sha};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::ports::CreateRequest;
 use crate::outbound::compute::CodeSource;
 use crate::outbound::git::{MirrorGit, Push, host_variables};
 
@@ -41,6 +40,8 @@ pub struct HostSource {
     pub life: LifeId,
     /// The project's bare repository on the host: `<root>/<slug>/repo.git`.
     pub bare: PathBuf,
+    /// Whether the checkout may be a clone that the hook which made the machine left there.
+    pub may_be_clone: bool,
 }
 
 impl HostSource {
@@ -67,7 +68,8 @@ impl HostSource {
     ) -> PortResult<Option<String>> {
         let life = self.life.to_string();
         let what = format!("cannot check {} out at {}", directory.display(), commit.short());
-        let arguments: [&str; 3] = [&directory.to_string_lossy(), commit.as_str(), &life];
+        let clone = if self.may_be_clone { "clone" } else { "-" };
+        let arguments: [&str; 4] = [&directory.to_string_lossy(), commit.as_str(), &life, clone];
         let answer = self.ask(&what, CHECKOUT, &arguments, cancel).await?.text();
         Ok(Some(answer.trim().to_owned()).filter(|repository| !repository.is_empty()))
     }
@@ -86,13 +88,12 @@ impl HostSource {
         let variables = host_variables();
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let request = Request::new(program, all).variables(variables)?.within(LIMIT);
-        host.ask(&request, cancel).await?.good(what).map_err(|error| host.named(error))
+        host.expect(what, &request, cancel).await
     }
 
     /// Pushes the commit over the connection that is up already.
     async fn push(&self, commit: &Sha, repository: &str, cancel: &CancellationToken) -> PortResult<()> {
         let host = self.runner.host();
-        let options = host.options();
         let (_slot, connection) = host.session().await?;
         let words = [
             "ssh",
@@ -106,7 +107,8 @@ impl HostSource {
         ];
         let push = Push {
             command: quote::words(words)?,
-            url: format!("{}@{}:{}", options.user, options.address, repository),
+            // The connection decides where it leads.
+            url: format!("host:{repository}"),
             reference: format!("refs/previewbot/{}/{commit}", self.life),
         };
         let pushed = self.git.push(&self.repository, commit, &push, cancel).await;
@@ -118,15 +120,6 @@ impl HostSource {
 impl CodeSource for HostSource {
     fn follows_a_commit(&self) -> bool {
         true
-    }
-
-    async fn make(
-        &self,
-        directory: &Path,
-        _request: &CreateRequest,
-        cancel: &CancellationToken,
-    ) -> PortResult<()> {
-        self.check_out(directory, cancel).await
     }
 
     async fn sync(&self, directory: &Path, cancel: &CancellationToken) -> PortResult<()> {

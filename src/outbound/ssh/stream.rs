@@ -1,23 +1,23 @@
 //! Programs on a host whose output is handed over as it comes, each in a session of its own.
 
-use openssh::Stdio;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use std::io;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 
 use super::host::SshHost;
+use super::shell::Shell;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::LineSink;
 
 /// What scripts of a session of its own need of `session.sh`. The program ends with whoever reads what it prints.
 pub(super) const PRELUDE: &str = "REFUSED=94\nfail() { shift; printf '%s\\n' \"$*\" >&2; exit 94; }\n";
-/// Reads the script from its input, whatever shell the account has.
-const START: &str = r#"exec /bin/sh -c 'read -r n && p=$(head -c "$n") && eval "$p"'"#;
 /// Longest piece of a line that is handed over at a time, in bytes.
 const LINE_LIMIT: u64 = 256 * 1024;
 /// How much of a complaint is kept, in bytes.
-const COMPLAINT: usize = 16 * 1024;
+const COMPLAINT: u64 = 16 * 1024;
 
-/// Runs a script and hands over each line of both outputs, until it ends or the sink has enough. What it complained of,
+/// Runs a script and hands over each line of its output, until it ends or the sink has enough. What it complained of,
 /// where it ended badly.
 pub(super) async fn run(
     host: &SshHost,
@@ -30,27 +30,14 @@ pub(super) async fn run(
         PortError::new(ErrorKind::Unavailable, message)
     };
     let (_slot, connection) = host.session().await?;
-    let mut command = connection.session().arc_raw_command(START);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().await.map_err(|error| lost(&error))?;
-    let (input, output, errors) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    if let Some(mut input) = input {
-        let text = format!("{}\n{script}", script.len());
-        input.write_all(text.as_bytes()).await.map_err(|error| lost(&error))?;
-    }
+    let Shell { child, input, output, errors } =
+        Shell::start(connection.session(), script).await.map_err(|error| lost(&error))?;
+    drop(input);
     let mut complaint = Vec::new();
-    let handed = async {
-        tokio::select! {
-            handed = async { tokio::try_join!(lines(output, sink, None), lines(errors, sink, Some(&mut complaint))) } => {
-                handed.map(|(out, err)| out && err)
-            }
-            () = cancel.cancelled() => Ok(false),
-        }
-    };
-    // Whoever has enough hangs up: the program ends at its next line.
-    if !handed.await.map_err(|error| lost(&error))? {
-        return Ok(None);
-    }
+    let both = async { tokio::try_join!(lines(output, sink), keep(errors, &mut complaint)) };
+    let handed = cancel.run_until_cancelled(both).await.transpose().map_err(|error| lost(&error))?;
+    // Whoever has enough, or was cancelled, hangs up: the program ends at its next line.
+    let Some((true, ())) = handed else { return Ok(None) };
     match child.wait().await {
         Ok(status) if status.success() => Ok(None),
         Ok(_) => Ok(Some(String::from_utf8_lossy(&complaint).trim().to_owned())),
@@ -59,12 +46,7 @@ pub(super) async fn run(
 }
 
 /// Hands over line after line; whether it came to the end.
-async fn lines(
-    output: Option<impl AsyncRead + Unpin>,
-    sink: &dyn LineSink,
-    mut kept: Option<&mut Vec<u8>>,
-) -> std::io::Result<bool> {
-    let Some(output) = output else { return Ok(true) };
+async fn lines(output: impl AsyncRead + Unpin, sink: &dyn LineSink) -> io::Result<bool> {
     let mut reader = BufReader::new(output);
     loop {
         let mut bytes = Vec::new();
@@ -72,13 +54,14 @@ async fn lines(
         if (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut bytes).await? == 0 {
             return Ok(true);
         }
-        if let Some(kept) = &mut kept {
-            let room = COMPLAINT.saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            continue;
-        }
         if !sink.line(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n'])) {
             return Ok(false);
         }
     }
+}
+
+/// Keeps the beginning and reads the rest, so that the program is not held up.
+async fn keep(mut errors: impl AsyncRead + Unpin, kept: &mut Vec<u8>) -> io::Result<()> {
+    (&mut errors).take(COMPLAINT).read_to_end(kept).await?;
+    tokio::io::copy(&mut errors, &mut tokio::io::sink()).await.map(drop)
 }

@@ -32,3 +32,31 @@ async fn a_preview_lives_on_a_host_from_its_opening_to_its_close() {
     assert_eq!(std::fs::read_dir(root.join(".previewbot")).unwrap().count(), 0);
     assert_eq!(sshd.handshakes(), 1, "{}", sshd.log());
 }
+
+/// Makes the checkout a repository of its own whose configuration runs a program at the next checkout.
+const HIJACK: &str = r#"version: 1
+name: shop
+runner:
+  deploy: |
+    test ! -f page.hijack || exit 0
+    rm -f .git && git init --quiet . && touch page.hijack
+    git config filter.evil.smudge "touch $PWD/canary; cat" && git config filter.evil.required true
+    mkdir -p .git/info && echo '* filter=evil' >.git/info/attributes
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_a_hook_makes_of_its_checkout_is_not_believed() {
+    let sshd = Sshd::start().await;
+    let root = sshd.home().join("previews");
+    let files = [("previewctl.yaml", HIJACK), ("page", "one\n")];
+    let bot = TestBot::with(setup(&files, &[host("vm-1", sshd.login(), &root.to_string_lossy())])).await;
+    let (number, sha) = bot.open("first", &[]).await;
+    bot.check_ended(number, &sha, "success").await;
+    let checkout = root.join("shop/pr-1");
+    assert!(checkout.join(".git/config").exists(), "the hook did it");
+
+    let pushed = bot.push(number, "first", &[("page", Some("two\n"))]).await;
+    bot.check_ended(number, &pushed, "failure").await;
+    assert!(bot.comment_with(number, "failed").await.body.contains("/.git"));
+    assert!(!checkout.join("canary").exists(), "its filter did not run");
+}

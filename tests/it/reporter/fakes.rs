@@ -106,9 +106,6 @@ impl Environments for World {
     async fn record(&self, _claim: &Claim, _outcome: EnvironmentOutcome) -> PortResult<()> {
         unreachable!()
     }
-    async fn place(&self, _claim: &Claim, _host: &str) -> PortResult<()> {
-        unreachable!()
-    }
 }
 
 #[derive(Clone)]

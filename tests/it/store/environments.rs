@@ -6,7 +6,8 @@ use previewbot::domain::environment::{Desired, Environment, Failure};
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::job::{JobEnd, JobState};
 use previewbot::domain::ports::{
-    ClaimedJob, Clock, EnvironmentOutcome, Environments, JobQueue, Journal, PortLeases, ProgressReporter,
+    ClaimedJob, Clock, EnvironmentOutcome, Environments, Hosts as _, JobQueue, Journal, PortLeases,
+    ProgressReporter,
 };
 use previewbot::domain::progress::{StepEvent, StepStatus};
 use previewbot::outbound::progress::JournalReporter;
@@ -38,7 +39,7 @@ fn leases(bench: &Bench, claimed: &ClaimedJob) -> SqliteLeases {
 pub(super) async fn up(bench: &Bench) -> Environment {
     let environment = bench.push(1, &sha('a')).await;
     let claimed = bench.claim_kind("deploy").await;
-    bench.store.place(&claimed.claim, "local").await.unwrap();
+    assert!(bench.store.place(&claimed.claim, "local", None).await.unwrap());
     bench.store.record(&claimed.claim, ready(1)).await.unwrap();
     bench.store.finish(&claimed.claim, succeeded(), &[]).await.unwrap();
     bench.environment(environment.id).await

@@ -1,11 +1,12 @@
-# checkout FOLDER EPOCH REPOSITORY DIRECTORY COMMIT LIFE: brings a checkout to a commit that the repository has: tracked
+# checkout FOLDER EPOCH REPOSITORY DIRECTORY COMMIT LIFE CLONE: brings a checkout to a commit that the repository has: tracked
 # files are reset, untracked ones stay. Where the commit must be pushed first, the repository to push it to is printed.
-# A folder that a hook made a repository of its own stays one.
-folder=$1 epoch=$2 repository=$3 directory=$4 commit=$5 life=$6
+# With `clone`, a folder that the hook which made the machine cloned stays the repository that it is; else what stands in
+# the checkout is never taken for one, since the code's own hooks may write there.
+folder=$1 epoch=$2 repository=$3 directory=$4 commit=$5 life=$6 clone=$7
 hold "$folder" "$epoch"
 umask 022
 command -v git >/dev/null || fail "$REFUSED" "git is needed: install it on the host"
-[ -L "$directory/.git" ] || [ ! -d "$directory/.git" ] || repository=$directory/.git
+if [ "$clone" = clone ] && [ -d "$directory/.git" ] && [ ! -L "$directory/.git" ]; then repository=$directory/.git; fi
 mkdir -p -- "${repository%/*}" || fail "$BROKEN" "cannot make ${repository%/*}: is the disk full?"
 lock_repository
 if [ ! -e "$repository/HEAD" ]; then

@@ -27,6 +27,12 @@ start_of() {
   printf '%s\n' "${20}"
 }
 
+# boot_of_machine: which boot this is; a container's is told apart by when its first process began.
+boot_of_machine() {
+  read -r boot </proc/sys/kernel/random/boot_id
+  printf '%s-%s\n' "$boot" "$(start_of 1)"
+}
+
 # Waits for a lock on a folder's file; it is held until the program ends. What goes on behind it must close 9.
 lock() {
   exec 9>>"$1/lock" || fail "$BROKEN" "cannot write $1/lock"

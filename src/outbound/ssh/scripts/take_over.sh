@@ -1,5 +1,5 @@
 # take_over ROOT FOLDER EPOCH: from now on only this epoch, or a newer one, changes anything of the environment. Prints
-# which boot of the machine this is (a container's is told apart by when its first process began), and a line for every run whose result nobody collected: folder, exit code or `-`, whether it is supervised, its record.
+# which boot of the machine this is, and a line for every run whose result nobody collected: folder, exit code or `-`, whether it is supervised, its record.
 root=$1 folder=$2 epoch=$3
 case $root in /*) ;; *) fail "$REFUSED" "the root $root is not absolute" ;; esac
 mkdir -p -- "$root" 2>/dev/null && [ -w "$root" ] ||
@@ -16,8 +16,7 @@ case $stored in
       mv -f "$folder/epoch.new" "$folder/epoch" || fail "$BROKEN" "cannot write $folder/epoch: is the disk full?"
     ;;
 esac
-read -r boot </proc/sys/kernel/random/boot_id
-printf '%s-%s\n' "$boot" "$(start_of 1)"
+boot_of_machine
 for record in "$folder"/runs/*/record; do
   run=${record%/record}
   [ -e "$record" ] && [ ! -e "$run/collected" ] || continue

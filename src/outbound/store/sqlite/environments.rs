@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::rows::{EnvironmentRow, ProjectRow};
 use super::super::sql::{self, select_environment, select_project};
-use super::{Store, Tx, check_claim, commit, failed};
+use super::{Store, Tx, commit, failed};
 use crate::domain::change::{ChangeNumber, Repository};
 use crate::domain::environment::{Environment, EnvironmentId, Project, ProjectId, Slug};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -101,20 +101,6 @@ impl Environments for Store {
 
     async fn record(&self, claim: &Claim, outcome: EnvironmentOutcome) -> PortResult<()> {
         self.record_outcome(claim, outcome).await
-    }
-
-    async fn place(&self, claim: &Claim, host: &str) -> PortResult<()> {
-        let mut tx = self.begin().await?;
-        check_claim(&mut tx, claim).await?;
-        let id = claimed_environment(claim)?;
-        sqlx::query("UPDATE environments SET host = $1, revision = revision + 1, updated_at = $2 WHERE id = $3")
-            .bind(host)
-            .bind(self.now())
-            .bind(id.0)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed("place an environment"))?;
-        commit(tx).await
     }
 }
 

@@ -17,7 +17,6 @@ struct HostRow {
     trouble: Option<String>,
     disk_free: Option<i64>,
     memory_free: Option<i64>,
-    boot: Option<String>,
     environments: i64,
 }
 
@@ -29,11 +28,7 @@ impl From<HostRow> for HostRecord {
             draining: row.draining,
             checked_at: row.checked_at,
             trouble: row.trouble,
-            figures: HostFigures {
-                disk_free: bytes(row.disk_free),
-                memory_free: bytes(row.memory_free),
-                boot: row.boot,
-            },
+            figures: HostFigures { disk_free: bytes(row.disk_free), memory_free: bytes(row.memory_free) },
             environments: u32::try_from(row.environments).unwrap_or(u32::MAX),
         }
     }
@@ -44,7 +39,7 @@ impl Hosts for Store {
     async fn records(&self) -> PortResult<Vec<HostRecord>> {
         let rows: Vec<HostRow> = sqlx::query_as(
             "SELECT n.name, coalesce(h.draining, 0) <> 0 AS draining, h.checked_at, h.trouble, h.disk_free, \
-             h.memory_free, h.boot, (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
+             h.memory_free, (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
              FROM (SELECT name FROM hosts UNION SELECT host FROM environments WHERE host IS NOT NULL) n \
              LEFT JOIN hosts h ON h.name = n.name ORDER BY n.name",
         )
@@ -61,18 +56,16 @@ impl Hosts for Store {
         let mut tx = self.begin().await?;
         // Figures of a host that does not answer now are those of its last answer.
         sqlx::query(
-            "INSERT INTO hosts (name, checked_at, trouble, disk_free, memory_free, boot) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE SET checked_at = excluded.checked_at, \
+            "INSERT INTO hosts (name, checked_at, trouble, disk_free, memory_free) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET checked_at = excluded.checked_at, \
              trouble = excluded.trouble, disk_free = coalesce(excluded.disk_free, hosts.disk_free), \
-             memory_free = coalesce(excluded.memory_free, hosts.memory_free), \
-             boot = coalesce(excluded.boot, hosts.boot)",
+             memory_free = coalesce(excluded.memory_free, hosts.memory_free)",
         )
         .bind(name)
         .bind(self.now())
         .bind(trouble)
         .bind(bytes(figures.disk_free))
         .bind(bytes(figures.memory_free))
-        .bind(figures.boot)
         .execute(&mut *tx)
         .await
         .map_err(failed("record a look at a host"))?;
