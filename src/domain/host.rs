@@ -5,7 +5,12 @@
 pub struct VmSpec {
     /// Labels that the host must have, all of them.
     pub labels: Vec<String>,
+    /// Whether it holds untrusted work, which goes to hosts that are labelled and prepared for that.
+    pub sandbox: bool,
 }
+
+/// Hosts with this label are for untrusted work: others go there only when they ask for the label.
+pub const SANDBOX_LABEL: &str = "sandbox";
 
 /// Whether a host takes environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub struct VmInfo {
     pub disk_free: Option<u64>,
     /// Bytes of memory that programs could have, when it was last looked at.
     pub memory_free: Option<u64>,
+    /// Whether what runs there was kept from reaching inside networks, when it was last looked at.
+    pub confined: bool,
 }
 
 /// A host with less free disk gets no new environment, in bytes.
@@ -56,7 +63,14 @@ pub const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
 
 impl VmInfo {
     fn suits(&self, spec: &VmSpec) -> bool {
-        spec.labels.iter().all(|label| self.labels.contains(label))
+        let is_asked_for = spec.sandbox || spec.labels.iter().any(|label| label == SANDBOX_LABEL);
+        spec.labels.iter().all(|label| self.labels.contains(label)) && self.is_sandbox() == is_asked_for
+    }
+
+    /// Whether it is for untrusted work.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.labels.iter().any(|label| label == SANDBOX_LABEL)
     }
 
     /// Why it gets no new environment now; `None` when it does.
@@ -68,6 +82,9 @@ impl VmInfo {
             HostState::Down(_) => return Some(format!("{name} is down")),
             HostState::Draining => return Some(format!("{name} is being drained")),
             HostState::Ready => {}
+        }
+        if self.is_sandbox() && !self.confined {
+            return Some(format!("{name} is not prepared for a sandbox: run `previewbot hosts prepare {name}`"));
         }
         match self.capacity {
             Some(capacity) if self.environments >= capacity => {
@@ -95,6 +112,9 @@ pub enum NoHost {
     /// No host of the settings is meant for it: nothing helps but other settings.
     #[error("no host has the labels {}: see hosts in the project's settings and labels of [[hosts]]", .0.join(", "))]
     NoneSuits(Vec<String>),
+    /// All hosts are for untrusted work, and this is none.
+    #[error("all hosts are for the sandbox: add one to [[hosts]] without the label {SANDBOX_LABEL}")]
+    OnlySandboxes,
     /// None has room now.
     #[error("no host has room: {}", .0.join("; "))]
     NoRoom(Vec<String>),
@@ -108,13 +128,19 @@ pub enum NoHost {
 pub fn choose<'a>(hosts: &'a [VmInfo], spec: &VmSpec) -> Result<&'a VmInfo, NoHost> {
     let suiting: Vec<&VmInfo> = hosts.iter().filter(|host| host.suits(spec)).collect();
     if suiting.is_empty() {
-        return Err(NoHost::NoneSuits(spec.labels.clone()));
+        return Err(none_suits(spec));
     }
     let open = suiting.iter().filter(|host| host.refusal().is_none());
     match open.min_by(|one, other| (one.load(), &one.name).cmp(&(other.load(), &other.name))) {
         Some(host) => Ok(host),
         None => Err(NoHost::NoRoom(suiting.iter().filter_map(|host| host.refusal()).collect())),
     }
+}
+
+fn none_suits(spec: &VmSpec) -> NoHost {
+    let sandbox = spec.sandbox.then(|| SANDBOX_LABEL.to_owned());
+    let labels: Vec<String> = spec.labels.iter().cloned().chain(sandbox).collect();
+    if labels.is_empty() { NoHost::OnlySandboxes } else { NoHost::NoneSuits(labels) }
 }
 
 #[cfg(test)]
@@ -130,6 +156,7 @@ mod tests {
             state: HostState::Ready,
             disk_free: None,
             memory_free: None,
+            confined: false,
         }
     }
 
@@ -164,9 +191,32 @@ mod tests {
     fn every_label_is_asked_for() {
         let big = VmInfo { labels: vec!["preview".to_owned(), "big".to_owned()], ..host("b", 5, 9) };
         let hosts = [host("a", 0, 9), big];
-        let spec = |labels: &[&str]| VmSpec { labels: labels.iter().map(|&label| label.to_owned()).collect() };
+        let spec = |labels: &[&str]| VmSpec {
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            ..VmSpec::default()
+        };
         assert_eq!(choose(&hosts, &spec(&["big", "preview"])).unwrap().name, "b");
         let error = choose(&hosts, &spec(&["gpu"])).unwrap_err();
         assert_eq!(error, NoHost::NoneSuits(vec!["gpu".to_owned()]));
+    }
+
+    #[test]
+    fn untrusted_work_and_all_other_have_hosts_of_their_own() {
+        let labels = vec![SANDBOX_LABEL.to_owned()];
+        let unprepared = VmInfo { labels: labels.clone(), ..host("a", 0, 9) };
+        let prepared = VmInfo { labels, confined: true, ..host("b", 5, 9) };
+        let hosts = [unprepared.clone(), prepared.clone(), host("c", 8, 9)];
+        let sandbox = VmSpec { sandbox: true, ..VmSpec::default() };
+        assert_eq!(choose(&hosts, &sandbox).unwrap().name, "b");
+        assert_eq!(choose(&hosts, &VmSpec::default()).unwrap().name, "c");
+        let asked = VmSpec { labels: vec![SANDBOX_LABEL.to_owned()], sandbox: false };
+        assert_eq!(choose(&hosts, &asked).unwrap().name, "b", "an operator may place trusted work there too");
+        assert_eq!(
+            choose(&[unprepared], &sandbox).unwrap_err().to_string(),
+            "no host has room: a is not prepared for a sandbox: run `previewbot hosts prepare a`"
+        );
+        assert_eq!(choose(&[prepared], &VmSpec::default()).unwrap_err(), NoHost::OnlySandboxes);
+        let error = choose(&[host("c", 0, 9)], &sandbox).unwrap_err();
+        assert_eq!(error, NoHost::NoneSuits(vec![SANDBOX_LABEL.to_owned()]));
     }
 }

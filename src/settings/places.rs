@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{SecretSource, SettingsError};
 use crate::domain::change::{ForgeKind, RepoName, Repository};
+use crate::domain::host::SANDBOX_LABEL;
 
 /// `[local]`: previews on the bot's own machine.
 #[derive(Debug, Clone, Deserialize)]
@@ -280,12 +281,17 @@ pub enum Placed {
     Nowhere(String),
 }
 
+fn is_sandbox(host: &Host) -> bool {
+    host.labels.iter().any(|label| label == SANDBOX_LABEL)
+}
+
 pub(super) fn placement(project: Option<&ProjectSettings>, hosts: &[Host]) -> Placed {
     match project.and_then(|p| p.mode) {
         Some(Mode::Local) => Placed::In(Mode::Local),
-        Some(Mode::Sandbox) => Placed::Nowhere(NO_SANDBOX.to_owned()),
         None if hosts.is_empty() => Placed::Nowhere(NO_PLACEMENT.to_owned()),
         Some(Mode::Preview) if hosts.is_empty() => Placed::Nowhere(NO_HOSTS.to_owned()),
+        Some(Mode::Sandbox) if !hosts.iter().any(is_sandbox) => Placed::Nowhere(NO_SANDBOX.to_owned()),
+        Some(Mode::Sandbox) => Placed::In(Mode::Sandbox),
         Some(Mode::Preview) | None => Placed::In(Mode::Preview),
     }
 }
@@ -293,5 +299,5 @@ pub(super) fn placement(project: Option<&ProjectSettings>, hosts: &[Host]) -> Pl
 const NO_PLACEMENT: &str = "no place was chosen for this project's previews: in the bot's settings add a [[projects]] \
     entry for the repository with mode = \"local\" to run them on the bot's own machine, or add [[hosts]]";
 const NO_HOSTS: &str = "mode = \"preview\" needs hosts: add [[hosts]] to the bot's settings";
-const NO_SANDBOX: &str = "mode = \"sandbox\" is not supported yet: in the bot's settings set mode = \"preview\" for this \
-    project";
+const NO_SANDBOX: &str = "mode = \"sandbox\" needs hosts for untrusted work: add [[hosts]] with the label \"sandbox\" to \
+    the bot's settings";

@@ -98,6 +98,7 @@ impl Workshops {
             life: environment.life,
             epoch: claimed.claim.epoch,
             commit: adoptable(claimed, environment, commit),
+            chamber: None,
         };
         let secrets = self.secrets(&environment.project.repository)?;
         SshRunner::take_over(host.ssh.clone(), options, Redactor::of_secrets(&secrets)).await
@@ -194,9 +195,9 @@ impl Workshop for Workshops {
                 self.store.place(&claimed.claim, LOCAL_HOST, None).await?;
                 Ok(Place::On(LOCAL_HOST.to_owned()))
             }
-            Placed::In(_) => {
+            Placed::In(mode) => {
                 let labels = self.settings.project(repository).map(|project| project.hosts.clone());
-                let spec = VmSpec { labels: labels.unwrap_or_default() };
+                let spec = VmSpec { labels: labels.unwrap_or_default(), sandbox: mode == Mode::Sandbox };
                 self.pool.place(&claimed.claim, &spec).await
             }
             Placed::Nowhere(why) => Err(PortError::new(ErrorKind::Invalid, why)),

@@ -95,6 +95,7 @@ impl Pool {
                 state,
                 disk_free: record.figures.disk_free,
                 memory_free: record.figures.memory_free,
+                confined: false,
             };
             (info, record)
         };

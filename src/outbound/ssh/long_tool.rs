@@ -34,7 +34,7 @@ pub(super) async fn run(runner: &SshRunner, tool: Tool, cancel: &CancellationTok
         killable: true,
         prints_values: false,
     };
-    let outcome = runner.run_or_adopt(&hook, Adopted::Running, cancel).await?;
+    let outcome = runner.run_or_adopt((&hook, &hook), Adopted::Running, cancel).await?;
     let succeeded = outcome.exit == HookExit::Code(0);
     let complaint = outcome.tail.join("\n");
     Ok(Output::of(succeeded, outcome.stdout.into_bytes(), complaint.into_bytes()))

@@ -12,7 +12,7 @@ use super::access::SshAccess;
 use super::request::{Answer, Request};
 use super::runner::SshRunner;
 use super::stream;
-use super::{long_tool, quote};
+use super::{chamber, long_tool, quote};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{ComputeAccess, LineSink};
@@ -54,8 +54,8 @@ impl SshMachine {
         self.runner.host().done(what, &request).await
     }
 
-    async fn end(&self, mark: &str) -> PortResult<Vec<i32>> {
-        let request = Request::new(END, self.fenced([mark]));
+    async fn end(&self, mark: &str, chamber: &str) -> PortResult<Vec<i32>> {
+        let request = Request::new(END, self.fenced([mark, chamber]));
         let left = self.expect("cannot end what runs", request).await?.text();
         Ok(left.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
     }
@@ -150,7 +150,7 @@ impl Machine for SshMachine {
     }
 
     async fn end_tools(&self, life: LifeId) -> PortResult<()> {
-        let left = self.end(&format!("{TOOL_MARKER}={life}")).await?;
+        let left = self.end(&format!("{TOOL_MARKER}={life}"), "").await?;
         if !left.is_empty() {
             tracing::warn!(?left, %life, "programs that an earlier bot ran on the host cannot be ended");
         }
@@ -158,7 +158,7 @@ impl Machine for SshMachine {
     }
 
     async fn end_marked(&self, life: LifeId) -> PortResult<Vec<i32>> {
-        self.end(&format!("{LIFE_MARKER}={life}")).await
+        self.end(&format!("{LIFE_MARKER}={life}"), &chamber::name_of(life)).await
     }
 
     fn docker_variables(&self) -> BTreeMap<String, String> {

@@ -112,6 +112,8 @@ impl MadeMachine {
             life: options.compute.life,
             epoch: options.epoch,
             commit: options.adoptable.clone(),
+            // It is the environment's alone.
+            chamber: None,
         };
         let runner = Arc::new(SshRunner::take_over(host, runner, options.redactor.clone()).await?);
         let source = HostSource {

@@ -2,6 +2,7 @@
 //! quoted arguments and data on standard input.
 
 mod access;
+mod chamber;
 mod channel;
 mod connection;
 mod figures;
@@ -20,6 +21,7 @@ mod source;
 mod stream;
 
 pub use access::SshAccess;
+pub use chamber::Chamber;
 pub use host::SshHost;
 pub use machine::SshMachine;
 pub use made::{MadeMachine, MadeOptions};

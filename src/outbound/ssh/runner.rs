@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::chamber::{self, Chamber};
 use super::host::SshHost;
 use super::machine::{READ_FILES, files};
 use super::quote;
@@ -53,6 +54,8 @@ pub struct SshRunnerOptions {
     pub epoch: i64,
     /// The commit that is to be deployed: runs that were started for it may be adopted. `None`: nothing is adopted.
     pub commit: Option<String>,
+    /// What hooks of untrusted code run in; `None`: they run as the account itself.
+    pub chamber: Option<Chamber>,
 }
 
 impl SshRunnerOptions {
@@ -158,7 +161,9 @@ impl SshRunner {
     }
 
     async fn end(&self, names: &[String]) -> PortResult<()> {
-        let arguments = [&[self.folder.clone(), self.options.epoch.to_string()][..], names].concat();
+        let chamber = self.options.chamber.as_ref().map(|_| chamber::name_of(self.options.life));
+        let own = [self.folder.clone(), self.options.epoch.to_string(), chamber.unwrap_or_default()];
+        let arguments = [&own[..], names].concat();
         let answer = self.host.done("cannot end what runs", &Request::new(END, arguments)).await?;
         let left: Vec<String> = answer.text().split_whitespace().map(str::to_owned).collect();
         if left.is_empty() {
@@ -339,7 +344,12 @@ struct Watched<'a> {
 #[async_trait]
 impl HookRunner for SshRunner {
     async fn run(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome> {
-        self.run_or_adopt(command, Adopted::Any, cancel).await
+        let confined = match &self.options.chamber {
+            Some(chamber) => Some(chamber.confine(command, self.options.life, &self.folder)?),
+            None => None,
+        };
+        let begun = confined.as_ref().unwrap_or(command);
+        self.run_or_adopt((command, begun), Adopted::Any, cancel).await
     }
 
     async fn settle(&self) -> PortResult<()> {
@@ -348,11 +358,11 @@ impl HookRunner for SshRunner {
 }
 
 impl SshRunner {
-    /// The time of an adopted run begins anew. A step that is not killable ends first when it is cancelled and
-    /// returns its outcome.
+    /// Runs a command, as the one that is `begun` for it. The time of an adopted run begins anew. A step that is not
+    /// killable ends first when it is cancelled and returns its outcome.
     pub(super) async fn run_or_adopt(
         &self,
-        command: &HookCommand,
+        (command, begun): (&HookCommand, &HookCommand),
         which: Adopted,
         cancel: &CancellationToken,
     ) -> PortResult<HookOutcome> {
@@ -372,7 +382,7 @@ impl SshRunner {
         }
         let record = Record::of(command, OsRandom.uuid()).for_commit(self.commit());
         let watched = Watched { command, name: &name, record: &record, deadline };
-        let seen = self.wait(self.beginning(command, &record)?, &watched, cancel).await?;
+        let seen = self.wait(self.beginning(begun, &record)?, &watched, cancel).await?;
         self.conclude(seen, &watched).await
     }
 }

@@ -1,6 +1,6 @@
 //! The whole thread: open, push, reset, close.
 
-use crate::support::bot::{REPO, TestBot, get, processes_with};
+use crate::support::bot::{REPO, TestBot, eventually, get, processes_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_webhook_becomes_a_running_preview_and_a_close_leaves_nothing() {
@@ -47,8 +47,10 @@ async fn a_signed_webhook_becomes_a_running_preview_and_a_close_leaves_nothing()
     for sha in [&sha, &second] {
         assert_eq!(bot.github.checks(REPO, sha.as_str()).len(), 1, "one check per head commit");
     }
+    // The comment is written before the deployments.
     let live =
-        bot.github.deployments(REPO, "preview/pr-1").into_iter().filter(|d| d.state() != "inactive").count();
-    assert_eq!(live, 0, "no deployment is left active");
+        || bot.github.deployments(REPO, "preview/pr-1").into_iter().filter(|d| d.state() != "inactive").count();
+    let none = async || (live() == 0).then_some(());
+    eventually("no deployment to be active", || format!("{} are", live()), none).await;
     assert_eq!(bot.github.unexpected_requests(), []);
 }

@@ -166,7 +166,7 @@ everywhere! {
         let (held, cancel) = (bench.held(3).await, CancellationToken::new());
         held.runner.run(&bench.hook("other", "true"), &cancel).await.unwrap();
         held.runner.run(&bench.hook("seed_db", "true"), &cancel).await.unwrap();
-        let stranger = bench.pid("stranger").await;
+        let stranger = bench.number("stranger").await;
         assert!(bench.lives(stranger).await);
         bench.says(&format!("kill -9 {stranger}")).await;
     }

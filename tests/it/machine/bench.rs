@@ -10,7 +10,7 @@ use previewbot::domain::error::PortResult;
 use previewbot::domain::ports::{ComputeAccess, HookCommand, HookOutcome, HookRunner};
 use previewbot::domain::redact::Redactor;
 use previewbot::outbound::machine::{LocalMachine, Machine};
-use previewbot::outbound::ssh::{SshHost, SshMachine, SshOptions, SshRunner, SshRunnerOptions};
+use previewbot::outbound::ssh::{Chamber, SshHost, SshMachine, SshOptions, SshRunner, SshRunnerOptions};
 use previewbot::outbound::supervisor::{LocalHookRunner, RunnerOptions};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,11 @@ macro_rules! everywhere {
             async fn on_a_vm() {
                 behaves(Bench::on_a_vm().await).await;
             }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn in_a_chamber() {
+                behaves(Bench::in_a_chamber().await).await;
+            }
         }
     };
 }
@@ -71,6 +76,8 @@ pub(crate) struct Bench {
     place: Place,
     folder: String,
     pub(crate) life: LifeId,
+    /// The checkout that hooks of untrusted code are kept in.
+    confined_to: Option<String>,
 }
 
 /// How the tests' host is reached.
@@ -93,7 +100,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_string_lossy().into_owned();
         std::fs::create_dir(folder.path().join("root")).unwrap();
-        Self { place: Place::Here { _folder: folder }, folder: path, life: life() }
+        Self { place: Place::Here { _folder: folder }, folder: path, life: life(), confined_to: None }
     }
 
     pub(crate) async fn over_ssh() -> Self {
@@ -108,7 +115,7 @@ impl Bench {
         let folder = sshd.home().join("work");
         std::fs::create_dir_all(folder.join("root")).unwrap();
         let path = folder.to_string_lossy().into_owned();
-        Self { place: Place::Sshd { host, _sshd: Box::new(sshd) }, folder: path, life: life() }
+        Self { place: Place::Sshd { host, _sshd: Box::new(sshd) }, folder: path, life: life(), confined_to: None }
     }
 
     pub(crate) async fn on_a_vm() -> Self {
@@ -116,10 +123,32 @@ impl Bench {
         let host = Arc::new(SshHost::new(options(vm.login())));
         let life = life();
         let folder = format!("/home/{}/{life}", vm.login().user);
-        let this = Self { place: Place::Vm(host, vm), folder, life };
+        let this = Self { place: Place::Vm(host, vm), folder, life, confined_to: None };
         let made = format!("mkdir -p {0}/root && chown -R {1}:{1} {0}", this.folder, vm.login().user);
         vm.says(&["sh", "-c", &made]).await;
         this
+    }
+
+    /// On the same machine, where hooks run as those of untrusted code.
+    pub(crate) async fn in_a_chamber() -> Self {
+        let vm = Self::on_a_vm().await;
+        Self { confined_to: Some(vm.folder.clone()), ..vm }
+    }
+
+    /// The same with a smaller checkout.
+    pub(crate) fn confined_to(self, folder: &str) -> Self {
+        Self { confined_to: Some(self.path(folder)), ..self }
+    }
+
+    fn chamber(&self) -> Option<Chamber> {
+        self.confined_to.clone().map(|checkout| Chamber {
+            checkout,
+            repository: self.path("none"),
+            labels: vec![("previewbot.environment", self.life.to_string())],
+            memory: 256 << 20,
+            millicpus: 500,
+            pids: 60,
+        })
     }
 
     /// The connection, where there is one.
@@ -157,7 +186,7 @@ impl Bench {
         let (root, redactor) = (self.path("previews"), Redactor::new([SECRET.to_owned()]));
         let commit = commit.map(str::to_owned);
         let (runner, machine): (Arc<dyn HookRunner>, Arc<dyn Machine>) = if let Some(host) = self.host() {
-            let options = SshRunnerOptions { root, life: self.life, epoch, commit };
+            let options = SshRunnerOptions { root, life: self.life, epoch, commit, chamber: self.chamber() };
             let runner = Arc::new(SshRunner::take_over(host.clone(), options, redactor).await?);
             (runner.clone(), Arc::new(SshMachine::new(runner)))
         } else {
@@ -225,10 +254,27 @@ impl Bench {
     }
 
     /// The number that a script wrote into a file.
-    pub(crate) async fn pid(&self, file: &str) -> i32 {
+    pub(crate) async fn number(&self, file: &str) -> i32 {
         let number = || async { String::from_utf8(self.look(&format!("cat {file}")).await.stdout).ok() };
         let number = || async { number().await?.trim().parse().ok() };
         eventually(&format!("a number in {file}"), String::new, number).await
+    }
+
+    /// The machine's number of the process whose number a hook wrote into a file.
+    pub(crate) async fn pid(&self, file: &str) -> i32 {
+        let number = self.number(file).await;
+        if self.confined_to.is_some() { self.pid_outside(number).await } else { number }
+    }
+
+    /// The machine's number of a process that has this number in the chamber.
+    async fn pid_outside(&self, number: i32) -> i32 {
+        let marked =
+            format!("grep -lzxF PREVIEWCTL_ENVIRONMENT_ID={} /proc/[0-9]*/environ 2>/dev/null", self.life);
+        let inside = format!("^NSpid:.*[[:space:]]{number}$");
+        let script =
+            format!("for each in $({marked}); do grep -q '{inside}' ${{each%environ}}status && echo $each; done");
+        let found = self.says(&format!("{script}; :")).await;
+        found.trim().trim_start_matches("/proc/").trim_end_matches("/environ").parse().unwrap()
     }
 
     /// Whether a process lives; a zombie does not.

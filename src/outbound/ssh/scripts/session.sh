@@ -73,19 +73,27 @@ meant() {
   [ -z "$2" ] || members "$2"
 }
 
-# end_all MARK [GROUP]: ends them, by force after half a second; prints those that are still there after two.
+# clock: hundredths of a second since the machine's start, in `now`.
+clock() {
+  read -r now rest </proc/uptime
+  now=${now%.*}${now#*.}
+}
+
+# end_all MARK [GROUP]: ends them, by force after half a second; prints those that are still there after two and a half.
 end_all() {
   told=' '
-  look=0
+  clock
+  began=$now
   while :; do
     alive=$(meant "$1" "${2:-}" | sort -u)
     [ -n "$alive" ] || return 0
-    if [ "$look" -ge 60 ]; then
+    clock
+    if [ "$((now - began))" -ge 250 ]; then
       printf '%s\n' "$alive"
       return 0
     fi
     for pid in $alive; do
-      if [ "$look" -ge 15 ]; then
+      if [ "$((now - began))" -ge 50 ]; then
         kill -s KILL "$pid" 2>/dev/null
       else
         case $told in *" $pid "*) ;; *)
@@ -94,7 +102,6 @@ end_all() {
         esac
       fi
     done
-    look=$((look + 1))
     sleep 0.03
   done
 }
