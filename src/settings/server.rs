@@ -148,6 +148,10 @@ pub struct Limits {
     pub stop_seconds: u64,
     /// How long a preview lives after its last deploy, in hours; 0 = for ever.
     pub ttl_hours: u32,
+    /// Files of a commit at most.
+    pub checkout_files: u64,
+    /// All files of a commit together at most, in MB.
+    pub checkout_mb: u64,
 }
 
 impl Default for Limits {
@@ -158,6 +162,8 @@ impl Default for Limits {
             step_timeout_seconds: 1800,
             stop_seconds: 2,
             ttl_hours: 168,
+            checkout_files: 200_000,
+            checkout_mb: 4_096,
         }
     }
 }
@@ -167,6 +173,12 @@ impl Limits {
     #[must_use]
     pub const fn step_timeout(&self) -> Duration {
         Duration::from_secs(self.step_timeout_seconds)
+    }
+
+    /// What the checkout of a commit may be at most: files, and bytes of all of them.
+    #[must_use]
+    pub const fn checkout(&self) -> (u64, u64) {
+        (self.checkout_files, self.checkout_mb.saturating_mul(1_000_000))
     }
 
     /// How long a preview lives after its last deploy; `None` = for ever.

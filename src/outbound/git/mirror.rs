@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::checkout::Checkout;
 use super::command::Git as GitProcess;
+use super::weight::{CheckoutLimits, weigh};
 use super::{failure, path};
 use crate::domain::change::{ForgeKind, Repository, Sha};
 use crate::domain::environment::LifeId;
@@ -31,6 +32,7 @@ const EVERYTHING: [&str; 3] = [
 pub struct MirrorGit {
     mirrors: PathBuf,
     bases: BTreeMap<ForgeKind, String>,
+    limits: CheckoutLimits,
     locks: Mutex<HashMap<PathBuf, Locks>>,
 }
 
@@ -70,9 +72,10 @@ struct Blob {
 
 impl MirrorGit {
     /// Mirrors in `<data>/mirrors`, cloned from `{base}/{owner}/{repo}.git` with each forge's `git_url` as base.
+    /// No commit is kept whose checkout would be more than `limits`.
     #[must_use]
-    pub fn new(data: &Path, bases: BTreeMap<ForgeKind, String>) -> Self {
-        Self { mirrors: data.join("mirrors"), bases, locks: Mutex::default() }
+    pub fn new(data: &Path, bases: BTreeMap<ForgeKind, String>, limits: CheckoutLimits) -> Self {
+        Self { mirrors: data.join("mirrors"), bases, limits, locks: Mutex::default() }
     }
 
     fn mirror(&self, repository: &Repository) -> PathBuf {
@@ -232,8 +235,12 @@ impl Git for MirrorGit {
         let mirror = self.mirror(repository);
         self.ensure(&mirror).await?;
         self.obtain(&Download { repository, commit, token, cancel }).await?;
-        let _writing = self.writing(&mirror).await;
         let reference = keeping(life, commit);
+        // One that is kept was weighed.
+        if !mirror.join(&reference).exists() {
+            weigh(self.git(&mirror), commit, self.limits, cancel).await?;
+        }
+        let _writing = self.writing(&mirror).await;
         // A lock that a crash left: this process is the only writer.
         let _ = std::fs::remove_file(mirror.join(format!("{reference}.lock")));
         self.git(&mirror).run("cannot keep a commit", &["update-ref", &reference, commit.as_str()]).await?;

@@ -8,6 +8,8 @@ mod command;
 mod failure;
 mod mirror;
 mod path;
+mod weight;
 
 pub use command::host_variables;
 pub use mirror::{MirrorGit, Push};
+pub use weight::CheckoutLimits;

@@ -1,6 +1,7 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
 mod bench;
+mod hostile_repository;
 mod made;
 mod thread;
 mod watcher;

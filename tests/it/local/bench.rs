@@ -1,8 +1,9 @@
 //! What the tests of this room stand on: a folder, a life, runners for it, and waiting for a condition.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use previewbot::domain::change::{ForgeKind, Repository, RepositoryId};
@@ -10,6 +11,7 @@ use previewbot::domain::environment::LifeId;
 use previewbot::domain::error::PortResult;
 use previewbot::domain::ports::{HookCommand, HookOutcome, HookRunner, SystemRandom};
 use previewbot::outbound::clock::OsRandom;
+use previewbot::outbound::git::CheckoutLimits;
 use previewbot::outbound::supervisor::{LocalHookRunner, RunnerOptions, life_folder};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The commit that runners and hooks are for.
 pub(crate) const COMMIT: &str = "1111111111111111111111111111111111111111";
+
+/// A checkout of any size.
+pub(crate) const BOUNDLESS: CheckoutLimits = CheckoutLimits { files: u64::MAX, bytes: u64::MAX };
 
 /// A new life.
 pub(crate) fn life() -> LifeId {
@@ -104,13 +109,20 @@ pub(crate) fn lives(pid: i32) -> bool {
 
 /// Runs git for the test itself, apart from any configuration of the machine.
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
+    git_with(folder, arguments, "")
+}
+
+/// The same with an input.
+pub(crate) fn git_with(folder: &Path, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(arguments);
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "Ada").env(format!("GIT_{who}_EMAIL"), "ada@example.com");
     }
-    let output = command.output().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -18,7 +18,7 @@ use previewbot::outbound::git::MirrorGit;
 use previewbot::outbound::machine::LocalMachine;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, commit, forge_repository, lives, until};
+use super::bench::{BOUNDLESS, Bench, commit, forge_repository, lives, until};
 
 const COMPOSE: &str = r#"
 services:
@@ -83,7 +83,7 @@ impl Place {
 
     pub(super) async fn compute(&self, commit: &Sha) -> MachineCompute {
         let url = format!("file://{}", self.bench.path("forge").display());
-        let git = MirrorGit::new(&self.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]));
+        let git = MirrorGit::new(&self.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]), BOUNDLESS);
         git.fetch(&self.repository, commit, self.bench.life, None, &tokio_util::sync::CancellationToken::new())
             .await
             .unwrap();

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use previewbot::domain::change::{ForgeKind, Repository, Sha};
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::ports::Git;
-use previewbot::outbound::git::MirrorGit;
+use previewbot::outbound::git::{CheckoutLimits, MirrorGit};
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, commit, forge_repository, git};
+use super::bench::{BOUNDLESS, Bench, commit, forge_repository, git, git_with};
 
 struct Forge {
     bench: Bench,
@@ -24,7 +24,7 @@ impl Forge {
         let bench = Bench::new();
         let (repository, path) = forge_repository(&bench.path("forge"));
         let url = format!("file://{}", bench.path("forge").display());
-        let git = MirrorGit::new(&bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]));
+        let git = MirrorGit::new(&bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]), BOUNDLESS);
         Self { bench, git, repository, path }
     }
 
@@ -190,7 +190,7 @@ async fn the_token_goes_to_the_server_and_nowhere_else() {
     });
     let bench = Bench::new();
     let (repository, _) = forge_repository(&bench.path("forge"));
-    let mirrors = MirrorGit::new(&bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]));
+    let mirrors = MirrorGit::new(&bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]), BOUNDLESS);
     let sha: Sha = "a".repeat(40).parse().unwrap();
     let token = secrecy::SecretString::from("ghs_canary");
     let error =
@@ -218,7 +218,7 @@ async fn a_download_that_hangs_holds_nobody_up_and_can_be_cancelled() {
     let known = commit(&forge.path, &[("page", "one")]);
     let folder = forge.checkout(&known).await;
     // The same mirrors, whose forge is silent now.
-    let mirrors = MirrorGit::new(&forge.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]));
+    let mirrors = MirrorGit::new(&forge.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]), BOUNDLESS);
     let (unknown, cancel): (Sha, _) = ("a".repeat(40).parse().unwrap(), CancellationToken::new());
     let others = async {
         let silent = listener.accept().await.unwrap();
@@ -237,4 +237,44 @@ async fn a_download_that_hangs_holds_nobody_up_and_can_be_cancelled() {
     let fetch = mirrors.fetch(&forge.repository, &unknown, forge.bench.life, None, &cancel);
     let (fetched, _silent) = tokio::join!(fetch, others);
     assert_eq!(fetched.unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+/// Makes a commit of a tree that git itself would not make: lines as `git mktree` takes them.
+fn commit_of(forge: &Forge, lines: &str) -> String {
+    let tree = git_with(&forge.path, &["mktree", "--missing"], lines);
+    let commit = git(&forge.path, &["commit-tree", "-m", "hostile", &tree]);
+    git(&forge.path, &["update-ref", "refs/heads/main", &commit]);
+    commit
+}
+
+#[tokio::test]
+async fn a_repository_that_is_too_much_is_refused_before_anything_of_it_is_checked_out() {
+    let forge = Forge::new();
+    let url = format!("file://{}", forge.bench.path("forge").display());
+    let limits = CheckoutLimits { files: 1_000, bytes: 10_000_000 };
+    let mirrors = MirrorGit::new(&forge.bench.path("data"), BTreeMap::from([(ForgeKind::Github, url)]), limits);
+    // Ten folders of ten folders and so on: a billion files in ten objects.
+    let blob = git_with(&forge.path, &["hash-object", "-w", "--stdin"], "x");
+    let mut tree = String::new();
+    for level in 0..9 {
+        let kind = if level == 0 { format!("100644 blob {blob}") } else { format!("040000 tree {tree}") };
+        let lines: String = (0..10).map(|each| format!("{kind}\t{each}\n")).collect();
+        tree = git_with(&forge.path, &["mktree"], &lines);
+    }
+    let many = commit_of(&forge, &format!("040000 tree {tree}\tall\n"));
+    let large = git_with(&forge.path, &["hash-object", "-w", "--stdin"], &"x".repeat(6_000_000));
+    let heavy = commit_of(&forge, &format!("100644 blob {large}\ta\n100644 blob {large}\tb\n"));
+    let fitting = commit_of(&forge, &format!("100644 blob {large}\ta\n"));
+    for (commit, setting) in [(many, "limits.checkout_files"), (heavy, "limits.checkout_mb")] {
+        let commit: Sha = commit.parse().unwrap();
+        let none = CancellationToken::new();
+        let fetched = mirrors.fetch(&forge.repository, &commit, forge.bench.life, None, &none).await;
+        let error = fetched.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+    assert_eq!(git(&forge.mirror(), &["for-each-ref", "refs/previewbot"]), "", "nothing of it is kept");
+    let commit: Sha = fitting.parse().unwrap();
+    let none = CancellationToken::new();
+    mirrors.fetch(&forge.repository, &commit, forge.bench.life, None, &none).await.unwrap();
 }
