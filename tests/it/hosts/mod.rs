@@ -2,6 +2,7 @@
 
 mod bench;
 mod made;
+mod speed;
 mod thread;
 mod watcher;
 mod whole;
