@@ -59,6 +59,7 @@ pub struct Paces {
 pub struct Bot {
     address: SocketAddr,
     store: Store,
+    pool: Arc<Pool>,
     stop: CancellationToken,
     drain: Duration,
     tasks: TaskTracker,
@@ -123,6 +124,7 @@ impl Bot {
         };
         let bot = Self {
             address: listener.local_addr()?,
+            pool: Arc::new(Pool::new(&settings, Arc::new(store.clone()))),
             store: store.clone(),
             stop: CancellationToken::new(),
             drain: settings.worker.drain(),
@@ -143,6 +145,12 @@ impl Bot {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How often work was asked of a host since the start; `None` for one that the settings do not name.
+    #[must_use]
+    pub fn requests_of(&self, host: &str) -> Option<u64> {
+        self.pool.get(host).ok().map(|host| host.ssh.requests())
     }
 
     /// Ends it: no new work, running work gets some time, and the rest is given back.
@@ -175,7 +183,7 @@ impl Bot {
             Reports::touch(&*store, environment.id).await?;
         }
         let git = Arc::new(mirror(settings));
-        let pool = Arc::new(Pool::new(settings, store.clone()));
+        let pool = self.pool.clone();
         let run_as = users::hook_user(settings.local.run_as.as_deref())?;
         let machines = (git.clone(), pool.clone());
         let workshop = Arc::new(Workshops::new(settings.clone(), self.store.clone(), machines, run_as)?);

@@ -86,23 +86,20 @@ pub trait Workshop: Send + Sync {
 
     /// Takes the environment over before anything of it is changed: hooks that an older epoch left running are
     /// ended, unless this job is going to ask for them again at `commit`.
-    async fn take_over(
-        &self,
-        claimed: &ClaimedJob,
-        environment: &Environment,
+    async fn take_over<'a>(
+        &'a self,
+        claimed: &'a ClaimedJob,
+        environment: &'a Environment,
         commit: Option<&Sha>,
-    ) -> PortResult<()>;
-
-    /// Adapters for one job at one commit. Taking the bench over ends what an older epoch left running,
-    /// unless it is the very run that this job is about to ask for.
-    async fn bench(
-        &self,
-        claimed: &ClaimedJob,
-        environment: &Environment,
-        config: &ProjectConfig,
-        commit: Option<&Sha>,
-    ) -> PortResult<Bench>;
+    ) -> PortResult<Box<dyn TakenOver + 'a>>;
 
     /// Removes what the bot itself kept beside an environment that is destroyed.
     async fn clear(&self, environment: &Environment) -> PortResult<()>;
+}
+
+/// An environment that one job has taken over.
+#[async_trait]
+pub trait TakenOver: Send + Sync {
+    /// Adapters for the job at the commit that it was taken over for, with this configuration.
+    async fn bench(&self, config: &ProjectConfig) -> PortResult<Bench>;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::pool::PoolHost;
 use super::runners::Runners;
-use super::{Task, Workshops, adoptable, this_boot};
+use super::{Taken, Task, Workshops, adoptable, this_boot};
 use crate::domain::error::PortResult;
 use crate::domain::ports::{ComputePort, HookRunner, PortLeases};
 use crate::domain::project::ComputeHooks;
@@ -35,12 +35,12 @@ struct Place {
 }
 
 impl Workshops {
-    pub(super) async fn bench_of(&self, task: &Task<'_>) -> PortResult<Bench> {
-        let here: Arc<dyn HookRunner> = Arc::new(self.runner(task.claimed, task.environment, task.commit).await?);
+    pub(super) fn bench_of(&self, task: &Task<'_>, taken: &Taken<'_>) -> PortResult<Bench> {
+        let here: Arc<dyn HookRunner> = taken.here.clone();
         let hooks = task.config.provisioner.compute.as_ref().filter(|hooks| !hooks.create.is_empty());
-        let place = match (hooks, self.host_of(task.environment)?) {
+        let place = match (hooks, &taken.there) {
             (Some(hooks), _) => self.made(task, hooks, here)?,
-            (None, Some(host)) => self.on_host(task, host, here).await?,
+            (None, Some((host, there))) => self.on_host(task, host, (here, there.clone())),
             (None, None) => self.on_this_machine(task, here),
         };
         Ok(Bench {
@@ -83,16 +83,20 @@ impl Workshops {
         }
     }
 
-    async fn on_host(&self, task: &Task<'_>, host: &PoolHost, here: Arc<dyn HookRunner>) -> PortResult<Place> {
-        let there = Arc::new(self.host_runner(host, task.claimed, task.environment, task.commit).await?);
+    fn on_host(
+        &self,
+        task: &Task<'_>,
+        host: &PoolHost,
+        (here, there): (Arc<dyn HookRunner>, Arc<SshRunner>),
+    ) -> Place {
         let networking = self.networking_options(task, &host.settings.name, host.settings.public_host().into());
-        Ok(Place {
+        Place {
             compute: Arc::new(self.host_compute(task, host, there.clone())),
             networking: LeasedNetworking::on(host.ssh.clone(), self.leases(task), networking),
             machine: host.settings.name.clone(),
             boot: Some(there.boot().to_owned()),
             hooks: Arc::new(Runners { here, there }),
-        })
+        }
     }
 
     fn host_compute(&self, task: &Task<'_>, host: &PoolHost, runner: Arc<SshRunner>) -> MachineCompute {

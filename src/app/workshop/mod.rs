@@ -30,7 +30,7 @@ use crate::outbound::store::Store;
 use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, own_tree};
 use crate::settings::{Mode, Placed, Settings};
 use crate::worker::converge::LOCAL_HOST;
-use crate::worker::workshop::{Bench, Place, Workshop};
+use crate::worker::workshop::{Bench, Place, TakenOver, Workshop};
 pub(crate) use pool::{Pool, PoolHost};
 
 /// The workshop of all machines that the settings name.
@@ -113,6 +113,25 @@ impl Workshops {
     }
 }
 
+/// An environment that a job has taken over, on the bot's machine and on its host.
+struct Taken<'a> {
+    workshops: &'a Workshops,
+    claimed: &'a ClaimedJob,
+    environment: &'a Environment,
+    commit: Option<Sha>,
+    here: Arc<LocalHookRunner>,
+    there: Option<(&'a PoolHost, Arc<SshRunner>)>,
+}
+
+#[async_trait]
+impl TakenOver for Taken<'_> {
+    async fn bench(&self, config: &ProjectConfig) -> PortResult<Bench> {
+        let Self { claimed, environment, .. } = *self;
+        let task = Task { claimed, environment, config, commit: self.commit.as_ref() };
+        self.workshops.bench_of(&task, self)
+    }
+}
+
 /// One job at work, and with what.
 struct Task<'a> {
     claimed: &'a ClaimedJob,
@@ -170,17 +189,18 @@ impl Workshop for Workshops {
         Box::new(CheckoutFiles(checkout.to_owned()))
     }
 
-    async fn take_over(
-        &self,
-        claimed: &ClaimedJob,
-        environment: &Environment,
+    async fn take_over<'a>(
+        &'a self,
+        claimed: &'a ClaimedJob,
+        environment: &'a Environment,
         commit: Option<&Sha>,
-    ) -> PortResult<()> {
-        self.runner(claimed, environment, commit).await?;
-        match self.host_of(environment)? {
-            Some(host) => self.host_runner(host, claimed, environment, commit).await.map(drop),
-            None => Ok(()),
-        }
+    ) -> PortResult<Box<dyn TakenOver + 'a>> {
+        let here = Arc::new(self.runner(claimed, environment, commit).await?);
+        let there = match self.host_of(environment)? {
+            Some(host) => Some((host, Arc::new(self.host_runner(host, claimed, environment, commit).await?))),
+            None => None,
+        };
+        Ok(Box::new(Taken { workshops: self, claimed, environment, commit: commit.cloned(), here, there }))
     }
 
     async fn place(&self, claimed: &ClaimedJob, environment: &Environment) -> PortResult<Place> {
@@ -221,16 +241,6 @@ impl Workshop for Workshops {
             Ok(Some(host)) => self.pool.look(host).await,
             Ok(None) | Err(_) => Ok(None),
         }
-    }
-
-    async fn bench(
-        &self,
-        claimed: &ClaimedJob,
-        environment: &Environment,
-        config: &ProjectConfig,
-        commit: Option<&Sha>,
-    ) -> PortResult<Bench> {
-        self.bench_of(&Task { claimed, environment, config, commit }).await
     }
 
     async fn clear(&self, environment: &Environment) -> PortResult<()> {

@@ -47,6 +47,18 @@ pub trait ComputeAccess: Send + Sync {
     /// Reads a file beneath the root; `None` when it is not there.
     async fn read_file(&self, path: &str) -> PortResult<Option<Vec<u8>>>;
 
+    /// Reads several files, each as [`ComputeAccess::read_file`] does; in one round where the access can.
+    ///
+    /// # Errors
+    /// As [`ComputeAccess::read_file`], for the first that fails.
+    async fn read_files(&self, paths: &[&str]) -> PortResult<Vec<Option<Vec<u8>>>> {
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            files.push(self.read_file(path).await?);
+        }
+        Ok(files)
+    }
+
     /// Runs a hook in the root under the supervisor. `command.directory` is relative to the root.
     async fn exec(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome>;
 

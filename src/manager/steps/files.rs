@@ -24,12 +24,12 @@ pub(super) async fn write(
     files: Vec<FileToWrite>,
 ) -> Result<(), StepFailure> {
     let access = context.access().await?;
-    let mut differing = Vec::new();
-    for file in files {
-        if access.read_file(&file.path).await.ok().flatten() != file.data {
-            differing.push(file);
-        }
-    }
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    // What cannot be read, such as a link that leads out, is written anew with all the others.
+    let there = access.read_files(&paths).await.ok();
+    let differs = |at: usize, file: &FileToWrite| there.as_ref().is_none_or(|there| there[at] != file.data);
+    let differing: Vec<FileToWrite> =
+        files.iter().enumerate().filter(|(at, file)| differs(*at, file)).map(|(_, file)| file.clone()).collect();
     // Where the record was dropped (`--from`) somebody wants all that follows to be done anew.
     let known = matches!(attempt.prior, Some(RecordStatus::Completed | RecordStatus::Invalidated));
     if differing.is_empty() && known {
@@ -41,11 +41,13 @@ pub(super) async fn write(
 /// Whether the files are there as they should be.
 pub(super) async fn are_written(context: &Context<'_>, files: &[FileToWrite]) -> Result<(), StepFailure> {
     let access = context.access().await?;
-    for file in files {
-        if access.read_file(&file.path).await? != file.data {
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let there = access.read_files(&paths).await?;
+    match files.iter().zip(there).find(|(file, there)| *there != file.data) {
+        None => Ok(()),
+        Some((file, _)) => {
             let message = format!("{} is missing or was changed", file.path);
-            return Err(PortError::new(ErrorKind::NotFound, message).into());
+            Err(PortError::new(ErrorKind::NotFound, message).into())
         }
     }
-    Ok(())
 }

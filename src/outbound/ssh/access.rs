@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::machine::files;
 use super::request::Request;
 use super::runner::SshRunner;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -12,7 +13,7 @@ use crate::domain::ports::{ComputeAccess, FileToWrite, HookCommand, HookOutcome,
 use crate::outbound::access::{Inner, READ_LIMIT, directory_beneath};
 
 const WRITE: &str = include_str!("scripts/write_files.sh");
-const READ: &str = include_str!("scripts/read_file.sh");
+const READ: &str = include_str!("scripts/read_beneath.sh");
 /// How many bytes of files go in one request at most, so that a slow line does not reach its time limit.
 const AT_ONCE: usize = 8 * 1024 * 1024;
 
@@ -56,6 +57,25 @@ impl SshAccess {
         };
         self.runner.host().done(&what, &Request::new(WRITE, arguments).data(data)).await.map(drop)
     }
+
+    /// Reads files in one round; `None` when not all that was sent arrived.
+    async fn read(&self, paths: &[&str]) -> PortResult<Option<Vec<Option<Vec<u8>>>>> {
+        let mut arguments = vec![self.root.clone(), READ_LIMIT.to_string()];
+        for path in paths {
+            let inner = self.inner(path)?;
+            arguments.extend([inner.parent(), inner.name().to_owned()]);
+        }
+        let what = match paths {
+            [path] => format!("cannot read {}/{path}", self.root),
+            _ => format!("cannot read files in {}", self.root),
+        };
+        let answer = self.runner.host().done(&what, &Request::new(READ, arguments)).await?;
+        Ok(files(&answer.stdout, paths.len()))
+    }
+
+    fn incomplete(&self, what: &str) -> PortError {
+        self.runner.host().named(PortError::new(ErrorKind::Unavailable, format!("{what} came incomplete")))
+    }
 }
 
 #[async_trait]
@@ -81,14 +101,23 @@ impl ComputeAccess for SshAccess {
     }
 
     async fn read_file(&self, path: &str) -> PortResult<Option<Vec<u8>>> {
-        let inner = self.inner(path)?;
-        let arguments = [self.root.clone(), inner.parent(), inner.name().to_owned(), READ_LIMIT.to_string()];
-        let what = format!("cannot read {}/{path}", self.root);
-        match self.runner.host().done(&what, &Request::new(READ, arguments)).await {
-            Ok(answer) => Ok(Some(answer.stdout)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let read = self.read(&[path]).await?.and_then(|files| files.into_iter().next());
+        read.ok_or_else(|| self.incomplete(&format!("{}/{path}", self.root)))
+    }
+
+    async fn read_files(&self, paths: &[&str]) -> PortResult<Vec<Option<Vec<u8>>>> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
         }
+        if let Some(files) = self.read(paths).await? {
+            return Ok(files);
+        }
+        // Together they are larger than one answer may be.
+        let mut files = Vec::new();
+        for path in paths {
+            files.push(self.read_file(path).await?);
+        }
+        Ok(files)
     }
 
     async fn exec(&self, command: &HookCommand, cancel: &CancellationToken) -> PortResult<HookOutcome> {

@@ -1,6 +1,7 @@
 //! One host: its connection is made when it is needed and made anew after a loss; requests share it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -25,6 +26,7 @@ pub struct SshHost {
     connection: Mutex<Option<Arc<Connection>>>,
     folder: Mutex<Option<TempDir>>,
     slots: Semaphore,
+    requests: AtomicU64,
 }
 
 impl std::fmt::Debug for SshHost {
@@ -45,13 +47,26 @@ impl SshHost {
     /// A host that nobody has connected to yet.
     #[must_use]
     pub fn new(options: SshOptions) -> Self {
-        Self { options, connection: Mutex::default(), folder: Mutex::default(), slots: Semaphore::new(SESSIONS) }
+        Self {
+            options,
+            connection: Mutex::default(),
+            folder: Mutex::default(),
+            slots: Semaphore::new(SESSIONS),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// How it is reached.
     #[must_use]
     pub fn options(&self) -> &SshOptions {
         &self.options
+    }
+
+    /// How often work on it was asked for, each time being one way there and back: tries made again count, looks at how
+    /// it is do not.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Whether it answers, connecting where needed.
@@ -110,6 +125,9 @@ impl SshHost {
         let bytes = request.bytes(&token).map_err(Failed::For)?;
         let opened = cancel.run_until_cancelled(self.open(request)).await;
         let (_slot, mut busy) = opened.ok_or_else(|| Failed::For(cancelled()))??;
+        if !request.aside {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+        }
         let connection = busy.connection.clone();
         let Some(channel) = busy.channel.as_mut() else { return Err(Failed::Lost("no channel".to_owned())) };
         let asked = tokio::select! {
@@ -161,6 +179,7 @@ impl SshHost {
     /// The connection, and room for a session of the caller's own on it.
     pub(super) async fn session(&self) -> PortResult<(SemaphorePermit<'_>, Arc<Connection>)> {
         let slot = self.slot().await?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let connection = self.connection().await?;
         drop(connection.take_idle());
         if connection.is_alive().await {

@@ -111,7 +111,7 @@ impl Converger {
     /// Ends hooks that a former try began and that nobody is going to ask for again.
     async fn end_hooks(&self, task: &Task<'_>) {
         match self.workshop.take_over(task.claimed, &task.environment, None).await {
-            Ok(()) => {}
+            Ok(_) => {}
             // They belong to whoever took over.
             Err(error) if error.kind() == ErrorKind::Fenced => {}
             Err(error) => tracing::warn!(error = %error.chain(), "hooks of a former try may still run"),
@@ -120,8 +120,10 @@ impl Converger {
 
     async fn try_deploy(&self, task: &Task<'_>, commit: &Sha, started: jiff::Timestamp) -> Result<(), Trouble> {
         let environment = &task.environment;
+        // First of all: nothing may change under hooks that still run for another commit.
+        let taken = self.workshop.take_over(task.claimed, environment, Some(commit)).await?;
         let prepared = self.prepare(task, commit).await?;
-        let bench = self.bench(task, &prepared).await?;
+        let bench = taken.bench(&prepared.config).await?;
         let (networking, hooks) = (bench.networking.clone(), bench.hooks.clone());
         let (no_cache, from) = match &task.claimed.job.work {
             Work::Deploy { no_cache, from } => (*no_cache, from.clone()),
@@ -221,8 +223,8 @@ impl Converger {
     }
 
     async fn bench(&self, task: &Task<'_>, prepared: &Prepared) -> Result<Bench, Trouble> {
-        let commit = prepared.commit.as_ref();
-        Ok(self.workshop.bench(task.claimed, &task.environment, &prepared.config, commit).await?)
+        let taken = self.workshop.take_over(task.claimed, &task.environment, prepared.commit.as_ref()).await?;
+        Ok(taken.bench(&prepared.config).await?)
     }
 
     fn manager(&self, task: &Task<'_>, prepared: Prepared, bench: Bench, no_cache: bool) -> Manager {

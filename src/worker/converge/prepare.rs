@@ -41,8 +41,6 @@ impl Converger {
             let message = format!("{} is not configured in the bot's settings", repository.forge);
             PortError::new(ErrorKind::Invalid, message)
         })?;
-        // First of all: nothing may change under hooks that still run for another commit.
-        self.workshop.take_over(task.claimed, environment, Some(commit)).await?;
         let token = forge.git_token(repository).await?;
         let fetched =
             self.git.fetch(repository, commit, environment.life, token.as_ref(), &task.cancel.token).await;
