@@ -10,6 +10,8 @@ pub struct HostFigures {
     pub disk_free: Option<u64>,
     /// Bytes of memory that programs could have.
     pub memory_free: Option<u64>,
+    /// Whether rules are in force that keep previews from private networks: what runs there may be anybody's.
+    pub confined: bool,
 }
 
 /// What is known of a host beside the settings.
@@ -23,6 +25,8 @@ pub struct HostRecord {
     pub checked_at: Option<i64>,
     /// Why it could not be reached then.
     pub trouble: Option<String>,
+    /// When the first look was that it has not answered since, ms since the epoch.
+    pub down_since: Option<i64>,
     /// What was found when it last answered.
     pub figures: HostFigures,
     /// Environments that are placed on it.

@@ -16,7 +16,7 @@ const LISTENERS: &str = "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || :";
 const LISTENS: &str = "0A";
 
 impl SshHost {
-    /// Free disk and memory.
+    /// Free disk and memory, and whether previews are kept in.
     ///
     /// # Errors
     /// As [`SshHost::check`].
@@ -42,6 +42,7 @@ fn parse(text: &str) -> HostFigures {
         match name {
             "disk" => figures.disk_free = bytes(),
             "memory" => figures.memory_free = bytes(),
+            "confined" => figures.confined = value == "yes",
             _ => {}
         }
     }
@@ -66,7 +67,8 @@ mod tests {
     #[test]
     fn figures_are_bytes() {
         let figures = parse("disk 10\nmemory 2\nmore x\n");
-        assert_eq!((figures.disk_free, figures.memory_free), (Some(10_240), Some(2_048)));
+        assert_eq!((figures.disk_free, figures.memory_free, figures.confined), (Some(10_240), Some(2_048), false));
+        assert!(parse("confined yes\n").confined);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod environments;
 mod expiry;
 mod folders;
 mod full_disk;
+mod hosts;
 mod load;
 mod opening;
 mod queue;

@@ -1,4 +1,4 @@
-# figures ROOT: free KiB of its disk and of memory.
+# figures ROOT: free KiB of its disk and of memory, and whether previews are kept from private networks.
 root=$1
 while [ ! -e "$root" ]; do
   root=${root%/*}
@@ -8,3 +8,5 @@ printf 'disk %s\n' "$(df -kP -- "$root" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 
 while read -r name size unit; do
   [ "$name" != MemAvailable: ] || printf 'memory %s\n' "$size"
 done </proc/meminfo
+# Written by egress.sh, and gone after a boot, as its rules are.
+[ ! -s /run/previewbot/egress ] || echo 'confined yes'

@@ -15,8 +15,10 @@ struct HostRow {
     draining: bool,
     checked_at: Option<i64>,
     trouble: Option<String>,
+    down_since: Option<i64>,
     disk_free: Option<i64>,
     memory_free: Option<i64>,
+    confined: bool,
     environments: i64,
 }
 
@@ -28,7 +30,12 @@ impl From<HostRow> for HostRecord {
             draining: row.draining,
             checked_at: row.checked_at,
             trouble: row.trouble,
-            figures: HostFigures { disk_free: bytes(row.disk_free), memory_free: bytes(row.memory_free) },
+            down_since: row.down_since,
+            figures: HostFigures {
+                disk_free: bytes(row.disk_free),
+                memory_free: bytes(row.memory_free),
+                confined: row.confined,
+            },
             environments: u32::try_from(row.environments).unwrap_or(u32::MAX),
         }
     }
@@ -38,8 +45,8 @@ impl From<HostRow> for HostRecord {
 impl Hosts for Store {
     async fn records(&self) -> PortResult<Vec<HostRecord>> {
         let rows: Vec<HostRow> = sqlx::query_as(
-            "SELECT n.name, coalesce(h.draining, 0) <> 0 AS draining, h.checked_at, h.trouble, h.disk_free, \
-             h.memory_free, (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
+            "SELECT n.name, coalesce(h.draining, 0) <> 0 AS draining, h.checked_at, h.trouble, h.down_since, \
+             h.disk_free, h.memory_free, coalesce(h.confined, 0) <> 0 AS confined, (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
              FROM (SELECT name FROM hosts UNION SELECT host FROM environments WHERE host IS NOT NULL) n \
              LEFT JOIN hosts h ON h.name = n.name ORDER BY n.name",
         )
@@ -51,21 +58,27 @@ impl Hosts for Store {
 
     async fn checked(&self, name: &str, found: Result<HostFigures, String>) -> PortResult<()> {
         let trouble = found.as_ref().err().cloned();
+        let confined = found.as_ref().ok().map(|figures| i64::from(figures.confined));
         let figures = found.unwrap_or_default();
+        let now = self.now();
         let bytes = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
         let mut tx = self.begin().await?;
         // Figures of a host that does not answer now are those of its last answer.
         sqlx::query(
-            "INSERT INTO hosts (name, checked_at, trouble, disk_free, memory_free) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET checked_at = excluded.checked_at, \
-             trouble = excluded.trouble, disk_free = coalesce(excluded.disk_free, hosts.disk_free), \
-             memory_free = coalesce(excluded.memory_free, hosts.memory_free)",
+            "INSERT INTO hosts (name, checked_at, trouble, down_since, disk_free, memory_free, confined) \
+             VALUES ($1, $2, $3, CASE WHEN $3 IS NOT NULL THEN $2 END, $4, $5, coalesce($6, 0)) \
+             ON CONFLICT (name) DO UPDATE SET checked_at = excluded.checked_at, trouble = excluded.trouble, \
+             down_since = CASE WHEN $3 IS NOT NULL THEN coalesce(hosts.down_since, $2) END, \
+             disk_free = coalesce(excluded.disk_free, hosts.disk_free), \
+             memory_free = coalesce(excluded.memory_free, hosts.memory_free), \
+             confined = coalesce($6, hosts.confined)",
         )
         .bind(name)
-        .bind(self.now())
+        .bind(now)
         .bind(trouble)
         .bind(bytes(figures.disk_free))
         .bind(bytes(figures.memory_free))
+        .bind(confined)
         .execute(&mut *tx)
         .await
         .map_err(failed("record a look at a host"))?;
