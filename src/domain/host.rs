@@ -137,6 +137,18 @@ pub fn choose<'a>(hosts: &'a [VmInfo], spec: &VmSpec) -> Result<&'a VmInfo, NoHo
     }
 }
 
+/// The same for an environment that has a place on a host already, and keeps it unless that host takes no more.
+///
+/// # Errors
+/// See [`NoHost`].
+pub fn choose_again<'a>(hosts: &'a [VmInfo], spec: &VmSpec, before: Option<&str>) -> Result<&'a VmInfo, NoHost> {
+    let without = |host: &VmInfo| VmInfo { environments: host.environments.saturating_sub(1), ..host.clone() };
+    let stays = |host: &&VmInfo| {
+        Some(host.name.as_str()) == before && host.suits(spec) && without(host).refusal().is_none()
+    };
+    hosts.iter().find(stays).map_or_else(|| choose(hosts, spec), Ok)
+}
+
 fn none_suits(spec: &VmSpec) -> NoHost {
     let sandbox = spec.sandbox.then(|| SANDBOX_LABEL.to_owned());
     let labels: Vec<String> = spec.labels.iter().cloned().chain(sandbox).collect();
@@ -218,5 +230,17 @@ mod tests {
         assert_eq!(choose(&[prepared], &VmSpec::default()).unwrap_err(), NoHost::OnlySandboxes);
         let error = choose(&[host("c", 0, 9)], &sandbox).unwrap_err();
         assert_eq!(error, NoHost::NoneSuits(vec![SANDBOX_LABEL.to_owned()]));
+    }
+
+    #[test]
+    fn a_place_is_kept_as_long_as_its_host_takes_environments() {
+        let again = |hosts: &[VmInfo], before| {
+            choose_again(hosts, &VmSpec::default(), before).map(|host| host.name.clone()).unwrap()
+        };
+        let hosts = [host("a", 0, 9), host("b", 9, 9)];
+        assert_eq!(again(&hosts, Some("b")), "b", "its own place is there");
+        assert_eq!(again(&hosts, Some("gone")), "a");
+        let draining = VmInfo { state: HostState::Draining, ..host("b", 1, 9) };
+        assert_eq!(again(&[host("a", 0, 9), draining], Some("b")), "a");
     }
 }

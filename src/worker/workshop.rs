@@ -92,9 +92,6 @@ pub trait Workshop: Send + Sync {
         environment: &'a Environment,
         commit: Option<&Sha>,
     ) -> PortResult<Box<dyn TakenOver + 'a>>;
-
-    /// Removes what the bot itself kept beside an environment that is destroyed.
-    async fn clear(&self, environment: &Environment) -> PortResult<()>;
 }
 
 /// An environment that one job has taken over.
@@ -102,4 +99,7 @@ pub trait Workshop: Send + Sync {
 pub trait TakenOver: Send + Sync {
     /// Adapters for the job at the commit that it was taken over for, with this configuration.
     async fn bench(&self, config: &ProjectConfig) -> PortResult<Bench>;
+
+    /// Removes what is kept beside an environment that is destroyed, or was never made.
+    async fn clear(&self) -> PortResult<()>;
 }

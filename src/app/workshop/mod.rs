@@ -23,11 +23,12 @@ use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
 use crate::domain::redact::Redactor;
 use crate::outbound::git::MirrorGit;
+use crate::outbound::machine::Machine as _;
 use crate::outbound::probe::HttpProbe;
 use crate::outbound::reservations::Reservations;
-use crate::outbound::ssh::{SshRunner, SshRunnerOptions};
+use crate::outbound::ssh::{SshMachine, SshRunner, SshRunnerOptions};
 use crate::outbound::store::Store;
-use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, own_tree};
+use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, life_folder, own_tree};
 use crate::settings::{Mode, Placed, Settings};
 use crate::worker::converge::LOCAL_HOST;
 use crate::worker::workshop::{Bench, Place, TakenOver, Workshop};
@@ -130,6 +131,22 @@ impl TakenOver for Taken<'_> {
         let task = Task { claimed, environment, config, commit: self.commit.as_ref() };
         self.workshops.bench_of(&task, self)
     }
+
+    async fn clear(&self) -> PortResult<()> {
+        let life = self.environment.life;
+        if let Some((host, runner)) = &self.there {
+            SshMachine::new(runner.clone()).remove(&life_folder(&host.root(), life)).await?;
+        }
+        let folder = self.workshops.folders.life(life);
+        match tokio::fs::remove_dir_all(&folder).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                let message = format!("cannot remove {}", folder.display());
+                Err(PortError::with_source(ErrorKind::Unavailable, message, error))
+            }
+        }
+    }
 }
 
 /// One job at work, and with what.
@@ -218,7 +235,7 @@ impl Workshop for Workshops {
             Placed::In(mode) => {
                 let labels = self.settings.project(repository).map(|project| project.hosts.clone());
                 let spec = VmSpec { labels: labels.unwrap_or_default(), sandbox: mode == Mode::Sandbox };
-                self.pool.place(&claimed.claim, &spec).await
+                self.pool.place(&claimed.claim, &spec, environment.host.as_deref()).await
             }
             Placed::Nowhere(why) => Err(PortError::new(ErrorKind::Invalid, why)),
         }
@@ -240,18 +257,6 @@ impl Workshop for Workshops {
         match self.host_of(environment) {
             Ok(Some(host)) => self.pool.look(host).await,
             Ok(None) | Err(_) => Ok(None),
-        }
-    }
-
-    async fn clear(&self, environment: &Environment) -> PortResult<()> {
-        let folder = self.folders.life(environment.life);
-        match tokio::fs::remove_dir_all(&folder).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => {
-                let message = format!("cannot remove {}", folder.display());
-                Err(PortError::with_source(ErrorKind::Unavailable, message, error))
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose};
+use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again};
 use crate::domain::job::Claim;
 use crate::domain::ports::{HostFigures, HostRecord, Hosts};
 use crate::outbound::ssh::{SshHost, SshOptions};
@@ -95,18 +95,18 @@ impl Pool {
                 state,
                 disk_free: record.figures.disk_free,
                 memory_free: record.figures.memory_free,
-                confined: false,
+                confined: record.figures.confined,
             };
             (info, record)
         };
         Ok(self.hosts.iter().map(info).collect())
     }
 
-    /// Places an environment.
-    pub(super) async fn place(&self, claim: &Claim, spec: &VmSpec) -> PortResult<Place> {
+    /// Places an environment; one that was placed before, by a deploy that made nothing, stays where it can.
+    pub(super) async fn place(&self, claim: &Claim, spec: &VmSpec, before: Option<&str>) -> PortResult<Place> {
         for _ in 0..TRIES {
             let infos: Vec<VmInfo> = self.infos().await?.into_iter().map(|(info, _)| info).collect();
-            let host = match choose(&infos, spec) {
+            let host = match choose_again(&infos, spec, before) {
                 Ok(host) => host,
                 Err(NoHost::NoRoom(reasons)) => return Ok(Place::Full(NoHost::NoRoom(reasons).to_string())),
                 Err(error) => return Err(PortError::new(ErrorKind::Invalid, error.to_string())),

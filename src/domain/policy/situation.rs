@@ -75,7 +75,9 @@ impl Situation<'_> {
 
     /// Whether anything of the environment may exist, so that a destroy has something to do.
     pub(super) fn may_exist(&self) -> bool {
-        self.active || self.environment.is_some_and(|e| e.entry.is_some() || e.published.is_some())
+        let made = |e: &Environment| e.entry.is_some() || e.published.is_some();
+        // A deploy that failed before it made anything has left what it began with where the environment was placed.
+        self.active || self.environment.is_some_and(|e| made(e) || e.host.is_some())
     }
 
     /// What the environment should be at present; `None` when there is no row.

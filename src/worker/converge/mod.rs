@@ -194,7 +194,8 @@ impl Converger {
         let prepared = self.in_force(environment).await?;
         let repository = &environment.project.repository;
         let control = prepared.project_root.clone();
-        let bench = self.bench(task, &prepared).await?;
+        let taken = self.workshop.take_over(task.claimed, environment, prepared.commit.as_ref()).await?;
+        let bench = taken.bench(&prepared.config).await?;
         if bench.state.get_environment(environment.name.as_str()).await?.is_some() {
             // A destroy is not cut off: half of one is worse than all of it, and a redeploy waits for it.
             let manager = self.manager(task, prepared, bench, false);
@@ -202,7 +203,7 @@ impl Converger {
         }
         self.git.remove_checkout(repository, &control).await?;
         self.git.release(repository, environment.life).await?;
-        self.workshop.clear(environment).await?;
+        taken.clear().await?;
         self.environments.record(&task.claimed.claim, EnvironmentOutcome::Destroyed).await?;
         Ok(())
     }

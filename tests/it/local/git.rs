@@ -258,7 +258,7 @@ async fn a_repository_that_is_too_much_is_refused_before_anything_of_it_is_check
     let mut tree = String::new();
     for level in 0..9 {
         let kind = if level == 0 { format!("100644 blob {blob}") } else { format!("040000 tree {tree}") };
-        let lines: String = (0..10).map(|each| format!("{kind}\t{each}\n")).collect();
+        let lines = (0..10).fold(String::new(), |lines, each| lines + &format!("{kind}\t{each}\n"));
         tree = git_with(&forge.path, &["mktree"], &lines);
     }
     let many = commit_of(&forge, &format!("040000 tree {tree}\tall\n"));
