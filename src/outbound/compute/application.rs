@@ -141,8 +141,11 @@ impl Containers for MachineCompute {
     async fn up(&self, request: &UpRequest<'_>, cancel: &CancellationToken) -> PortResult<()> {
         self.machine.end_tools(self.options.life).await?;
         let mut compose = self.compose(request.target.environment).await?;
-        self.resolve_part(&mut compose, request, cancel).await?;
-        compose.up_services(request.target.part, request.target.services, cancel).await
+        let start = async {
+            self.resolve_part(&mut compose, request, cancel).await?;
+            compose.up_services(request.target.part, request.target.services, cancel).await
+        };
+        self.undisturbed(start).await
     }
 
     async fn halt(&self, target: &ContainerTarget<'_>, cancel: &CancellationToken) -> PortResult<()> {

@@ -113,6 +113,14 @@ impl MachineCompute {
         Compose::open(place).await
     }
 
+    /// Works with files of the checkout while nothing that hooks of untrusted code left running can exchange them.
+    pub(super) async fn undisturbed<T>(&self, work: impl Future<Output = PortResult<T>> + Send) -> PortResult<T> {
+        self.machine.hold_still(true).await?;
+        let done = work.await;
+        let going_on = self.machine.hold_still(false).await;
+        done.and_then(|done| going_on.map(|()| done))
+    }
+
     pub(super) fn labels(&self, environment: &str) -> [(&'static str, String); 4] {
         [
             (patch::INSTALLATION_LABEL, self.options.installation.clone()),
@@ -172,7 +180,7 @@ impl ComputePort for MachineCompute {
             managed_worktree: true,
             ..ComputeAccessInfo::default()
         };
-        self.source.make(directory, request, cancel).await?;
+        self.undisturbed(self.source.make(directory, request, cancel)).await?;
         Ok(info)
     }
 
@@ -181,7 +189,7 @@ impl ComputePort for MachineCompute {
     }
 
     async fn sync_code(&self, info: &ComputeAccessInfo, cancel: &CancellationToken) -> PortResult<()> {
-        self.source.sync(&self.path(info), cancel).await
+        self.undisturbed(self.source.sync(&self.path(info), cancel)).await
     }
 
     async fn access(&self, info: &ComputeAccessInfo) -> PortResult<Arc<dyn ComputeAccess>> {
@@ -204,8 +212,12 @@ impl ComputePort for MachineCompute {
         let mut compose = self.compose(environment).await?;
         let (labels, name) = (self.labels(environment), compose.place.name.clone());
         let patch = Patch { name: &name, ports, bind: &self.options.bind, labels: &labels };
-        compose.resolve((&self.path(info), file), &patch, cancel).await?;
-        compose.up(cancel).await
+        let root = self.path(info);
+        let start = async {
+            compose.resolve((&root, file), &patch, cancel).await?;
+            compose.up(cancel).await
+        };
+        self.undisturbed(start).await
     }
 
     async fn stop(&self, environment: &str, _info: &ComputeAccessInfo) -> PortResult<()> {

@@ -82,6 +82,12 @@ pub trait Machine: Send + Sync {
     /// Ends every process that bears the life's mark; those that cannot be ended, by number.
     async fn end_marked(&self, life: LifeId) -> PortResult<Vec<i32>>;
 
+    /// Makes what hooks of untrusted code left running stand still, or go on: while files of the checkout are used by
+    /// others than its hooks, nobody may exchange them. Hooks of trusted code are not held.
+    async fn hold_still(&self, _still: bool) -> PortResult<()> {
+        Ok(())
+    }
+
     /// What tells docker here where its daemon is.
     fn docker_variables(&self) -> BTreeMap<String, String>;
 

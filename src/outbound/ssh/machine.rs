@@ -26,6 +26,7 @@ pub(super) const READ_FILES: &str = include_str!("scripts/read_files.sh");
 const WRITE: &str = include_str!("scripts/write_private.sh");
 const REMOVE: &str = concat!(include_str!("scripts/remove.sh"), include_str!("scripts/remove_path.sh"));
 const END: &str = include_str!("scripts/end_marked.sh");
+const STILL: &str = include_str!("scripts/still.sh");
 const IS_FOLDER: &str = r#"if [ -d "$1" ]; then echo yes; else echo no; fi"#;
 
 /// What may take longer than this outlives a lost connection: it runs under the supervisor.
@@ -159,6 +160,12 @@ impl Machine for SshMachine {
 
     async fn end_marked(&self, life: LifeId) -> PortResult<Vec<i32>> {
         self.end(&format!("{LIFE_MARKER}={life}"), &chamber::name_of(life)).await
+    }
+
+    async fn hold_still(&self, still: bool) -> PortResult<()> {
+        let Some(chamber) = self.runner.chamber() else { return Ok(()) };
+        let request = Request::new(STILL, self.fenced([&*chamber, if still { "pause" } else { "unpause" }]));
+        self.expect("cannot hold the preview's programs", request).await.map(drop)
     }
 
     fn docker_variables(&self) -> BTreeMap<String, String> {

@@ -148,6 +148,11 @@ impl SshRunner {
         self.options.commit.as_deref()
     }
 
+    /// The name of the container that hooks run in, where they do.
+    pub(super) fn chamber(&self) -> Option<String> {
+        self.options.chamber.as_ref().map(|_| chamber::name_of(self.options.life))
+    }
+
     /// Ends the runs that may not stay.
     async fn end_unless(&self, runs: &mut Vec<Found>, may_stay: impl Fn(&Found) -> bool) -> PortResult<()> {
         let ending: Vec<String> =
@@ -161,8 +166,8 @@ impl SshRunner {
     }
 
     async fn end(&self, names: &[String]) -> PortResult<()> {
-        let chamber = self.options.chamber.as_ref().map(|_| chamber::name_of(self.options.life));
-        let own = [self.folder.clone(), self.options.epoch.to_string(), chamber.unwrap_or_default()];
+        let chamber = self.chamber().unwrap_or_default();
+        let own = [self.folder.clone(), self.options.epoch.to_string(), chamber];
         let arguments = [&own[..], names].concat();
         let answer = self.host.done("cannot end what runs", &Request::new(END, arguments)).await?;
         let left: Vec<String> = answer.text().split_whitespace().map(str::to_owned).collect();

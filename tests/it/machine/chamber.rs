@@ -117,3 +117,31 @@ async fn a_hook_that_wants_all_memory_is_killed() {
     let script = "touch begun; exec perl -e 'my @all; while (1) { push @all, \"x\" x 1_000_000 }'";
     assert_eq!(hurts(script).await, Ok(HookExit::Signal(9)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hooks_left_running_stands_still_while_others_use_the_checkout() {
+    let bench = Bench::in_a_chamber().await;
+    let held = bench.held(1).await;
+    held.machine.hold_still(true).await.unwrap();
+    let daemon = "setsid sh -c 'while :; do echo >>beats; sleep 0.01; done' >/dev/null 2>&1 &";
+    held.runner.run(&bench.hook("step", daemon), &CancellationToken::new()).await.unwrap();
+    let lines = async || bench.lines("beats").await;
+    bench.until("[ -s beats ]").await;
+    for _ in 0..2 {
+        held.machine.hold_still(true).await.unwrap();
+    }
+    let before = lines().await;
+    // As long as it would take for ten more.
+    bench.says("sleep 0.3").await;
+    assert_eq!(lines().await, before);
+    for _ in 0..2 {
+        held.machine.hold_still(false).await.unwrap();
+    }
+    bench.until(&format!("[ $(wc -l <beats) -gt {before} ]")).await;
+    // A hook wakes what a crash left asleep, and an end does not need to.
+    held.machine.hold_still(true).await.unwrap();
+    assert!(held.runner.run(&bench.hook("next", "true"), &CancellationToken::new()).await.unwrap().succeeded());
+    held.machine.hold_still(true).await.unwrap();
+    bench.clear(&held).await;
+    assert_eq!(bench.marked().await, 0);
+}
