@@ -70,6 +70,11 @@ pub type IsFree = Box<dyn Fn(u16) -> bool + Send + Sync>;
 pub trait PortLook: Send + Sync {
     /// Which ports are free right now.
     async fn look(&self) -> PortResult<IsFree>;
+
+    /// Marks ports of another machine for other bots there; those that another one has, and then none is marked.
+    async fn reserve(&self, _ports: &[u16]) -> PortResult<Vec<u16>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The bot's own machine.
@@ -142,19 +147,38 @@ impl LeasedNetworking {
             ports.extend(fixed.clone());
             return Ok(ports);
         }
-        let is_free_there = self.ports.look().await?;
-        let mut is_free =
-            |port: u16| !taken.contains_key(&port) && !is_fixed(port) && is_free_there(port) && self.reserve(port);
-        let chosen = port_map::choose(environment, &missing, &mut is_free).map_err(|error| {
-            let kind = match error {
-                PortMapError::TooManyServices { .. } => ErrorKind::Invalid,
-                PortMapError::NoFreePort { .. } => ErrorKind::Unavailable,
-            };
-            PortError::new(kind, format!("ports for {environment}: {error}"))
-        })?;
-        ports.extend(chosen);
+        ports.extend(
+            self.choose_free(environment, &missing, |port| !taken.contains_key(&port) && !is_fixed(port)).await?,
+        );
         ports.extend(fixed.clone());
         Ok(ports)
+    }
+
+    /// Ports that nobody on the machine has, and that no other bot there is going to have.
+    async fn choose_free(
+        &self,
+        environment: &str,
+        names: &[String],
+        may_be: impl Fn(u16) -> bool,
+    ) -> PortResult<PortMap> {
+        let is_free_there = self.ports.look().await?;
+        let mut others: Vec<u16> = Vec::new();
+        loop {
+            let mut is_free =
+                |port: u16| may_be(port) && !others.contains(&port) && is_free_there(port) && self.reserve(port);
+            let chosen = port_map::choose(environment, names, &mut is_free).map_err(|error| {
+                let kind = match error {
+                    PortMapError::TooManyServices { .. } => ErrorKind::Invalid,
+                    PortMapError::NoFreePort { .. } => ErrorKind::Unavailable,
+                };
+                PortError::new(kind, format!("ports for {environment}: {error}"))
+            })?;
+            let taken = self.ports.reserve(&chosen.values().copied().collect::<Vec<_>>()).await?;
+            if taken.is_empty() {
+                return Ok(chosen);
+            }
+            others.extend(taken);
+        }
     }
 
     /// Refuses fixed ports that another environment holds: nothing but a person's word can change either.

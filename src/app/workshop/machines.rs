@@ -16,7 +16,9 @@ use crate::outbound::compute::{ComputeOptions, MachineCompute, MirrorSource};
 use crate::outbound::machine::LocalMachine;
 use crate::outbound::networking::{AllFree, LeasedNetworking, NetworkingOptions, PublicHost};
 use crate::outbound::progress::JournalReporter;
-use crate::outbound::ssh::{HostSource, MachineSettings, MadeMachine, MadeOptions, SshMachine, SshRunner};
+use crate::outbound::ssh::{
+    HostPorts, HostSource, MachineSettings, MadeMachine, MadeOptions, SshMachine, SshRunner,
+};
 use crate::outbound::store::{SqliteLeases, SqliteState};
 use crate::outbound::supervisor::life_folder;
 use crate::worker::converge::LOCAL_HOST;
@@ -90,9 +92,10 @@ impl Workshops {
         (here, there): (Arc<dyn HookRunner>, Arc<SshRunner>),
     ) -> Place {
         let networking = self.networking_options(task, &host.settings.name, host.settings.public_host().into());
+        let ports = HostPorts::new(host.ssh.clone(), self.store.installation_id().to_string());
         Place {
             compute: Arc::new(self.host_compute(task, host, there.clone())),
-            networking: LeasedNetworking::on(host.ssh.clone(), self.leases(task), networking),
+            networking: LeasedNetworking::on(Arc::new(ports), self.leases(task), networking),
             machine: host.settings.name.clone(),
             boot: Some(there.boot().to_owned()),
             hooks: Arc::new(Runners { here, there }),
@@ -102,9 +105,8 @@ impl Workshops {
     fn host_compute(&self, task: &Task<'_>, host: &PoolHost, runner: Arc<SshRunner>) -> MachineCompute {
         let environment = task.environment;
         let root = host.root();
-        let project = root.join(environment.project.slug.as_str());
         let options = ComputeOptions {
-            directory: project.join(environment.name.as_str()),
+            directory: host.checkout(environment),
             bind: host.settings.bind().to_string(),
             docker_config: life_folder(&root, environment.life).join("docker"),
             reached: Some((host.settings.address.clone(), host.settings.user.clone())),
@@ -117,7 +119,7 @@ impl Workshops {
             repository: environment.project.repository.clone(),
             commit: task.commit.cloned(),
             life: environment.life,
-            bare: project.join("repo.git"),
+            bare: host.repository(environment),
             may_be_clone: false,
         };
         MachineCompute::new(options, Arc::new(SshMachine::new(runner)), Arc::new(source))

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 use super::folders::Folders;
 use crate::domain::change::{Repository, Sha};
+use crate::domain::compose::Confinement;
 use crate::domain::environment::{Desired, Environment};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::VmSpec;
@@ -22,11 +23,12 @@ use crate::domain::ports::{ClaimedJob, Hosts as _};
 use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
 use crate::domain::redact::Redactor;
+use crate::outbound::compute::{ENVIRONMENT_LABEL, INSTALLATION_LABEL};
 use crate::outbound::git::MirrorGit;
 use crate::outbound::machine::Machine as _;
 use crate::outbound::probe::HttpProbe;
 use crate::outbound::reservations::Reservations;
-use crate::outbound::ssh::{SshMachine, SshRunner, SshRunnerOptions};
+use crate::outbound::ssh::{Chamber, SshMachine, SshRunner, SshRunnerOptions};
 use crate::outbound::store::Store;
 use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_id, life_folder, own_tree};
 use crate::settings::{Mode, Placed, Settings};
@@ -99,10 +101,30 @@ impl Workshops {
             life: environment.life,
             epoch: claimed.claim.epoch,
             commit: adoptable(claimed, environment, commit),
-            chamber: None,
+            chamber: self.chamber(host, environment),
         };
         let secrets = self.secrets(&environment.project.repository)?;
         SshRunner::take_over(host.ssh.clone(), options, Redactor::of_secrets(&secrets)).await
+    }
+
+    /// What an environment may take of its host; `None`: it is trusted.
+    fn confinement(&self, environment: &Environment) -> Option<Confinement> {
+        let placed = self.settings.placement(&environment.project.repository);
+        (placed == Placed::In(Mode::Sandbox)).then(Confinement::default)
+    }
+
+    fn chamber(&self, host: &PoolHost, environment: &Environment) -> Option<Chamber> {
+        let confinement = self.confinement(environment)?;
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        Some(Chamber {
+            checkout: text(host.checkout(environment)),
+            repository: text(host.repository(environment)),
+            labels: vec![
+                (INSTALLATION_LABEL, self.store.installation_id().to_string()),
+                (ENVIRONMENT_LABEL, environment.life.to_string()),
+            ],
+            confinement,
+        })
     }
 
     /// The host that an environment is placed on; `None`: the bot's own machine.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again};
 use crate::domain::job::Claim;
@@ -158,5 +159,19 @@ impl PoolHost {
     /// Folder above all environments of the host.
     pub(super) fn root(&self) -> PathBuf {
         self.settings.root()
+    }
+
+    /// The project's repository on the host.
+    pub(super) fn repository(&self, environment: &Environment) -> PathBuf {
+        self.project(environment).join("repo.git")
+    }
+
+    /// The environment's folder.
+    pub(super) fn checkout(&self, environment: &Environment) -> PathBuf {
+        self.project(environment).join(environment.name.as_str())
+    }
+
+    fn project(&self, environment: &Environment) -> PathBuf {
+        self.root().join(environment.project.slug.as_str())
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn classify(what: &str, complaint: &str) -> PortError {
         || says("toomanyrequests");
     // What docker itself is about to end or has just begun, after a bot that died in the middle.
     let busy = says("port is already allocated")
+        || says("address already in use")
         || says("marked for removal")
         || says("is already in progress")
         || says("is already in use by container");

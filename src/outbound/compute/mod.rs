@@ -15,6 +15,7 @@ mod worktree;
 
 pub use leftovers::{labelled, remove_labelled};
 pub use on_machine::{ComputeOptions, MachineCompute};
+pub use patch::{ENVIRONMENT_LABEL, INSTALLATION_LABEL};
 pub use repository::main_worktree;
 pub use source::{CodeSource, MirrorSource};
 pub use worktree::WorktreeSource;

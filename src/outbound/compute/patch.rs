@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::domain::port_map::PortMap;
 
 /// Marks everything of one bot.
-pub(super) const INSTALLATION_LABEL: &str = "previewbot.installation";
+pub const INSTALLATION_LABEL: &str = "previewbot.installation";
 /// Marks everything of one environment's life.
-pub(super) const ENVIRONMENT_LABEL: &str = "previewbot.environment";
+pub const ENVIRONMENT_LABEL: &str = "previewbot.environment";
 /// Names the project, for people.
 pub(super) const PROJECT_LABEL: &str = "previewbot.project";
 /// Names the environment, for people.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::quote;
+use crate::domain::compose::Confinement;
 use crate::domain::environment::LifeId;
 use crate::domain::error::PortResult;
 use crate::domain::ports::HookCommand;
@@ -21,12 +22,8 @@ pub struct Chamber {
     pub repository: String,
     /// Labels by name, for what is looked for on the host.
     pub labels: Vec<(&'static str, String)>,
-    /// Memory of all hooks together and of what they leave running, in bytes.
-    pub memory: u64,
-    /// Processors, in thousandths.
-    pub millicpus: u32,
-    /// Processes at most.
-    pub pids: u32,
+    /// What all hooks together, and what they leave running, may take.
+    pub confinement: Confinement,
 }
 
 /// The container's name.
@@ -43,6 +40,7 @@ impl Chamber {
     pub(super) fn confine(&self, command: &HookCommand, life: LifeId, folder: &str) -> PortResult<HookCommand> {
         // Names are those of variables, or they are refused.
         quote::exports(command.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+        let limits = &self.confinement;
         let labels: Vec<String> =
             self.labels.iter().map(|(name, value)| format!("--label {name}={value}")).collect();
         let arguments = [
@@ -50,9 +48,9 @@ impl Chamber {
             folder.to_owned(),
             self.checkout.clone(),
             self.repository.clone(),
-            self.memory.to_string(),
-            format!("{}.{:03}", self.millicpus / 1000, self.millicpus % 1000),
-            self.pids.to_string(),
+            limits.memory.to_string(),
+            format!("{}.{:03}", limits.milli_cpus / 1000, limits.milli_cpus % 1000),
+            limits.pids.to_string(),
             labels.join(" "),
             folder_name(&command.step),
             command.directory.clone(),

@@ -3,6 +3,7 @@
 mod bench;
 mod hostile_repository;
 mod made;
+mod neighbours;
 mod speed;
 mod thread;
 mod watcher;

@@ -1,9 +1,10 @@
 //! A whole preview on a host that stands for a VM: infrastructure, a seeded database, two services in containers.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::bench::{host, setup};
-use crate::support::bot::{REPO, TestBot, eventually, get};
+use super::bench::{PAGE, host, setup};
+use crate::support::bot::{REPO, TestBot, eventually, get, merge};
+use crate::support::host::sshd::Sshd;
 use crate::support::host::vm::Vm;
 
 const IMAGE: &str = "previewbot-test/busybox:local";
@@ -86,7 +87,43 @@ find "$3" -mindepth 1 ! -path "$3/.previewbot"
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_preview_runs_on_a_host_and_leaves_nothing_there() {
     let place = Place::new("whole").await;
-    let config = CONFIG.replace("NAME", "whole");
+    let host = place.host("vm-1").await;
+    lives(&place, "whole", json!({ "hosts": [host] })).await;
+}
+
+/// A host for untrusted work, for a project of the sandbox.
+fn sandbox(mut host: Value) -> Value {
+    host["labels"] = json!(["sandbox"]);
+    json!({ "hosts": [host], "projects": [{ "repository": format!("github:{REPO}"), "mode": "sandbox" }] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untrusted_preview_runs_the_same_in_the_sandbox() {
+    let place = Place::new("sandboxed").await;
+    // As `previewbot hosts prepare` leaves it.
+    place.vm.says(&["sh", "-c", "mkdir -p /run/previewbot && echo public >/run/previewbot/egress"]).await;
+    lives(&place, "sandboxed", sandbox(place.host("vm-1").await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn untrusted_work_waits_for_a_host_that_is_prepared_for_it() {
+    let sshd = Sshd::start().await;
+    let root = sshd.home().join("previews");
+    let host = host("vm-1", sshd.login(), &root.to_string_lossy());
+    let mut setup = setup(&[("previewctl.yaml", PAGE), ("page", "one\n"), ("web/README", "")], &[]);
+    merge(&mut setup.settings, sandbox(host));
+    let bot = TestBot::with(setup).await;
+    let (number, _) = bot.open("first", &[]).await;
+    let comment = bot.comment_with(number, "not prepared for a sandbox").await;
+    assert!(comment.body.contains("previewbot hosts prepare vm-1"), "{}", comment.body);
+    assert!(!root.exists(), "nothing was done there");
+    assert!(bot.environment("pr-1").await.host.is_none());
+}
+
+/// Two previews from their opening to their close.
+async fn lives(place: &Place, name: &str, settings: Value) {
+    let config = CONFIG.replace("NAME", name);
+    let is_sandbox = settings["projects"][0]["mode"] == "sandbox";
     let files = [
         ("previewctl.yaml", config.as_str()),
         ("compose.yaml", COMPOSE),
@@ -94,7 +131,9 @@ async fn a_whole_preview_runs_on_a_host_and_leaves_nothing_there() {
         ("api/README", ""),
         ("files/README", ""),
     ];
-    let bot = TestBot::with(setup(&files, &[place.host("vm-1").await])).await;
+    let mut setup = setup(&files, &[]);
+    merge(&mut setup.settings, settings);
+    let bot = TestBot::with(setup).await;
     let (number, sha) = bot.open("first", &[]).await;
     let (other, other_sha) = bot.open("second", &[("page", Some("other\n"))]).await;
     bot.check_ended(number, &sha, "success").await;
@@ -119,15 +158,18 @@ async fn a_whole_preview_runs_on_a_host_and_leaves_nothing_there() {
     eventually("reset data on the page", String::new, reset).await;
 
     let life = bot.environment("pr-1").await.life.to_string();
+    let filter = format!("name=previewbot-{life}");
+    let chambers = place.vm.says(&["docker", "ps", "--quiet", "--filter", &filter]).await.lines().count();
+    assert_eq!(chambers, usize::from(is_sandbox), "hooks of untrusted code have a container of their own");
     bot.github.people().merge(REPO, number, "alice").await.unwrap();
     bot.comment_with(number, "destroyed").await;
     assert!(get(&web).await.is_none() && get(&api).await.is_none());
-    let left = place.left_of("whole-pr-1", &life).await;
+    let left = place.left_of(&format!("{name}-pr-1"), &life).await;
     assert!(left.lines().all(|line| !line.contains("pr-1") && !line.contains(&life)), "{left}");
     assert!(page(other_web).await.starts_with("web other seeded-"), "the neighbour is not touched");
 
     let life = bot.environment("pr-2").await.life.to_string();
     bot.github.people().merge(REPO, other, "alice").await.unwrap();
     bot.comment_with(other, "destroyed").await;
-    assert_eq!(place.left_of("whole-pr-2", &life).await, "");
+    assert_eq!(place.left_of(&format!("{name}-pr-2"), &life).await, "");
 }

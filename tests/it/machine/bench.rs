@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use previewbot::domain::compose::{Confinement, MIB};
 use previewbot::domain::environment::LifeId;
 use previewbot::domain::error::PortResult;
 use previewbot::domain::ports::{ComputeAccess, HookCommand, HookOutcome, HookRunner};
@@ -145,9 +146,7 @@ impl Bench {
             checkout,
             repository: self.path("none"),
             labels: vec![("previewbot.environment", self.life.to_string())],
-            memory: 256 << 20,
-            millicpus: 500,
-            pids: 60,
+            confinement: Confinement { memory: 256 * MIB, milli_cpus: 500, pids: 60, ..Confinement::default() },
         })
     }
 

@@ -263,7 +263,7 @@ fn usual_settings(github: &FakeGithub, repository: &TestRepository, data: &Path)
     })
 }
 
-fn merge(base: &mut serde_json::Value, over: serde_json::Value) {
+pub(crate) fn merge(base: &mut serde_json::Value, over: serde_json::Value) {
     match (base, over) {
         (serde_json::Value::Object(base), serde_json::Value::Object(over)) => {
             for (key, value) in over {
