@@ -4,6 +4,7 @@
 mod access;
 mod channel;
 mod connection;
+mod examine;
 mod figures;
 mod host;
 mod long_tool;
@@ -20,6 +21,7 @@ mod source;
 mod stream;
 
 pub use access::SshAccess;
+pub use examine::examine;
 pub use host::SshHost;
 pub use machine::SshMachine;
 pub use made::{MadeMachine, MadeOptions};
