@@ -12,7 +12,7 @@ use crate::domain::project::load::{LoadError, Request};
 use crate::inbound::cli::arguments::{DeliverArguments, ExplainArguments, StatusArguments, VetArguments};
 use crate::inbound::cli::deliver::{self, Parcel};
 use crate::inbound::cli::{
-    Cli, CliError, Command, diagnostics, explain, jobs, list, manual, port_exit_code, status, vet,
+    Cli, CliError, Command, diagnostics, explain, findings, jobs, list, manual, port_exit_code, status, vet,
 };
 use crate::lifecycle;
 use crate::outbound::clock::{OsRandom, SystemClock};
@@ -57,6 +57,11 @@ async fn of_bot(cli: Cli, config: Option<&std::path::Path>) -> anyhow::Result<()
             let store =
                 bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), false).await?;
             Ok(jobs::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
+        }
+        Command::Hosts(arguments) => super::hosts::run(config, arguments.action, &world()).await,
+        Command::Doctor(arguments) => {
+            let findings = super::doctor::examine(config, &world()).await;
+            Ok(findings::print(&findings, arguments.json, &mut std::io::stdout().lock())?)
         }
         Command::Vet(arguments) => vet(&arguments).await,
         Command::Completions(arguments) => {

@@ -3,7 +3,9 @@
 pub mod bot;
 mod commands;
 mod demo;
+mod doctor;
 mod folders;
+mod hosts;
 mod terminal;
 mod users;
 mod workshop;

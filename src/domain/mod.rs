@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod checkpoint;
+pub mod checkup;
 pub mod command;
 pub mod compose;
 pub mod cwd;

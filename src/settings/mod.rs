@@ -3,6 +3,7 @@
 //! Every value is parsed into the type that its reader needs; unknown keys are errors that name the nearest
 //! known one. Relative paths are relative to the file.
 
+mod append;
 mod forges;
 mod keys;
 mod places;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use append::Addition;
 pub use forges::{Github, GithubCredentials, Gitlab};
 pub use places::{Host, Local, Machines, Mode, Placed, ProjectSettings, RepositoryKey, Urls};
 pub use secrets::SecretSource;

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod cli;
 mod demo;
+mod doctor;
 mod forge;
 mod front;
 mod hosts;

@@ -34,7 +34,7 @@ use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_
 use crate::settings::{Mode, Placed, Settings};
 use crate::worker::converge::LOCAL_HOST;
 use crate::worker::workshop::{Bench, Place, TakenOver, Workshop};
-pub(crate) use pool::{Pool, PoolHost};
+pub(crate) use pool::{Pool, PoolHost, ssh_options};
 
 /// The workshop of all machines that the settings name.
 pub(super) struct Workshops {

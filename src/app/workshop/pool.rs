@@ -21,6 +21,21 @@ const TRIES: u32 = 5;
 /// How long a host may take to answer whether it was its fault that work failed.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How a host of the settings is reached.
+pub(crate) fn ssh_options(host: &Host) -> SshOptions {
+    SshOptions {
+        name: host.name.clone(),
+        address: host.address.clone(),
+        port: host.port,
+        user: host.user.clone(),
+        identity_file: host.identity_file.clone(),
+        known_hosts_file: host.known_hosts_file.clone(),
+        host_key: None,
+        is_made: false,
+        proxy_command: None,
+    }
+}
+
 /// One host of the pool.
 pub(crate) struct PoolHost {
     /// What the settings say of it.
@@ -39,20 +54,8 @@ impl Pool {
     /// The pool of these settings; nobody connects yet.
     #[must_use]
     pub(crate) fn new(settings: &Settings, records: Arc<dyn Hosts>) -> Self {
-        let host = |host: &Host| PoolHost {
-            ssh: Arc::new(SshHost::new(SshOptions {
-                name: host.name.clone(),
-                address: host.address.clone(),
-                port: host.port,
-                user: host.user.clone(),
-                identity_file: host.identity_file.clone(),
-                known_hosts_file: host.known_hosts_file.clone(),
-                host_key: None,
-                is_made: false,
-                proxy_command: None,
-            })),
-            settings: host.clone(),
-        };
+        let host =
+            |host: &Host| PoolHost { ssh: Arc::new(SshHost::new(ssh_options(host))), settings: host.clone() };
         Self { hosts: settings.hosts.iter().map(host).map(Arc::new).collect(), records }
     }
 

@@ -7,6 +7,8 @@ pub mod create;
 pub mod deliver;
 pub mod diagnostics;
 pub mod explain;
+pub mod findings;
+pub mod hosts;
 pub mod jobs;
 pub mod list;
 pub mod manual;

@@ -26,6 +26,14 @@ pub enum CliError {
     /// The configuration has problems, which were shown.
     #[error("the configuration in {0} did not pass")]
     NotPassed(String),
+    /// Not all is as it must be, which was shown.
+    #[error("{failed} of {of} checks failed")]
+    ChecksFailed {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// There is no environment of this name.
     #[error(
         "there is no environment `{0}` in this project; `previewbot list` shows them, `previewbot create {0}` makes it"

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use super::channel::{Channel, RemoteProcess, token};
 use super::options::{CONNECT, SshOptions};
 use super::request::Request;
-use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::checkup::host::{Refused, Stage};
+use crate::domain::error::{ErrorKind, PortError};
 
 /// How long a whole connection may take to come up: a host may accept and then say nothing.
 const DIAL: Duration = Duration::from_secs(CONNECT as u64 * 2);
@@ -38,7 +39,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects. `folder` gets the control socket: nobody else may enter it.
-    pub(super) async fn dial(options: &SshOptions, folder: &TempDir) -> PortResult<Self> {
+    pub(super) async fn dial(options: &SshOptions, folder: &TempDir) -> Result<Self, Refused> {
         let configuration = folder.path().join("config");
         let write = || {
             let keys = folder.path().join("known_hosts");
@@ -52,8 +53,8 @@ impl Connection {
             std::fs::write(&configuration, options.configuration(own_keys))
         };
         write().map_err(|error: io::Error| {
-            let message = format!("cannot write to {}", folder.path().display());
-            PortError::with_source(ErrorKind::Unavailable, message, error)
+            let said = format!("cannot write to {}: {error}", folder.path().display());
+            Refused { stage: Stage::Reach, said, mend: "make room on the bot's machine".to_owned() }
         })?;
         let mut builder = SessionBuilder::default();
         builder
@@ -67,7 +68,7 @@ impl Connection {
             .control_persist(ControlPersist::IdleFor(linger()));
         let dialled = tokio::time::timeout(DIAL, builder.connect_mux(&options.address)).await;
         let session = dialled
-            .map_err(|_| unreachable(options, &format!("it did not answer within {DIAL:?}")))?
+            .map_err(|_| unreachable(&format!("it did not answer within {DIAL:?}")))?
             .map_err(|error| refused(options, &chain(&error)))?;
         Ok(Self {
             session: Arc::new(session),
@@ -149,47 +150,63 @@ fn chain(error: &dyn std::error::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn unreachable(options: &SshOptions, why: &str) -> PortError {
-    PortError::new(ErrorKind::Unavailable, format!("host {} cannot be reached: {why}", options.shown()))
+fn unreachable(why: &str) -> Refused {
+    let mend = "is it up, does sshd run there, does a firewall let the bot through, are address and port right?";
+    Refused { stage: Stage::Reach, said: why.to_owned(), mend: mend.to_owned() }
 }
 
 /// What `ssh` said, and what to do about it.
-fn refused(options: &SshOptions, said: &str) -> PortError {
+fn refused(options: &SshOptions, said: &str) -> Refused {
     let lower = said.to_lowercase();
     let known =
         options.known_hosts_file.as_ref().map_or("~/.ssh/known_hosts".into(), |file| file.to_string_lossy());
-    let denied =
-        |message: String| PortError::new(ErrorKind::Denied, format!("host {}: {message}", options.shown()));
     if lower.contains("identification has changed") {
-        return denied(format!(
-            "its key is not the one in {known}: nothing was sent. Either the machine was set up anew (then compare the \
-             key on its console, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`, and replace the line) or somebody \
-             else answers in its place"
-        ));
+        return Refused {
+            stage: Stage::Key,
+            said: format!("its key is not the one in {known}: nothing was sent"),
+            mend: "Either the machine was set up anew (then compare the key on its console, `ssh-keygen -lf \
+                   /etc/ssh/ssh_host_ed25519_key.pub`, and replace the line) or somebody else answers in its place"
+                .to_owned(),
+        };
     }
     if lower.contains("host key verification failed") || lower.contains("host key is known") {
         let (port, address) = (options.port, &options.address);
-        return denied(match &options.known_hosts_file {
-            None if options.is_made => {
-                "its key is not known: nothing was sent. Let provisioner.compute.create print \
-                 SSH_HOST_KEY=…, the machine's public key, or set known_hosts_file in [machines]"
-                    .to_owned()
-            }
-            _ => format!(
-                "its key is not in {known}: nothing was sent. Fetch it with `ssh-keyscan -p {port} {address}`, compare it \
-                 with the one on the machine's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) and add the \
-                 line"
+        if options.known_hosts_file.is_none() && options.is_made {
+            return Refused {
+                stage: Stage::Key,
+                said: "its key is not known: nothing was sent".to_owned(),
+                mend: "Let provisioner.compute.create print SSH_HOST_KEY=…, the machine's public key, or set \
+                       known_hosts_file in [machines]"
+                    .to_owned(),
+            };
+        }
+        return Refused {
+            stage: Stage::Key,
+            said: format!("its key is not in {known}: nothing was sent"),
+            mend: format!(
+                "Fetch it with `ssh-keyscan -p {port} {address}`, compare it with the one on the machine's console \
+                 (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) and add the line"
             ),
-        });
+        };
     }
     if lower.contains("permission denied") || lower.contains("too many authentication failures") {
         let key = options.identity_file.as_ref().map_or("the bot's key".into(), |file| file.to_string_lossy());
-        return denied(format!(
-            "it does not accept {key} for the account {}: add the public key to that account's ~/.ssh/authorized_keys",
-            options.user
-        ));
+        return Refused {
+            stage: Stage::Login,
+            said: format!("it does not accept {key} for the account {}", options.user),
+            mend: "Add the public key to that account's ~/.ssh/authorized_keys".to_owned(),
+        };
     }
-    unreachable(options, said)
+    unreachable(said)
+}
+
+/// The same as a port's error.
+pub(super) fn told(options: &SshOptions, refused: &Refused) -> PortError {
+    let (host, said, mend) = (options.shown(), &refused.said, &refused.mend);
+    match refused.stage {
+        Stage::Reach => PortError::new(ErrorKind::Unavailable, format!("host {host} cannot be reached: {said}")),
+        Stage::Key | Stage::Login => PortError::new(ErrorKind::Denied, format!("host {host}: {said}. {mend}")),
+    }
 }
 
 #[cfg(test)]
@@ -220,7 +237,7 @@ mod tests {
             ("connect to host x port 22: Connection refused", ErrorKind::Unavailable, "Connection refused"),
         ];
         for (said, kind, told) in cases {
-            let error = refused(&options, said);
+            let error = super::told(&options, &refused(&options, said));
             assert_eq!(error.kind(), kind, "{said}");
             assert!(error.to_string().contains(told), "{error}");
         }

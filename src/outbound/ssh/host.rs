@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::channel::{Channel, token};
-use super::connection::Connection;
+use super::connection::{self, Connection};
 use super::options::SshOptions;
 use super::request::{Answer, Request};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -206,7 +206,8 @@ impl SshHost {
             return Err(PortError::new(ErrorKind::Unavailable, "there is no folder for ssh"));
         };
         tracing::debug!(host = %self.options.name, "connecting");
-        let connection = Arc::new(Connection::dial(&self.options, folder).await?);
+        let dialled = Connection::dial(&self.options, folder).await;
+        let connection = Arc::new(dialled.map_err(|refused| connection::told(&self.options, &refused))?);
         *held = Some(connection.clone());
         Ok(connection)
     }

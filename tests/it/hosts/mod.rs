@@ -1,9 +1,14 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
 mod bench;
+mod check;
+mod commands;
+mod desk;
+mod egress;
 mod hostile_repository;
 mod made;
 mod neighbours;
+mod prepare;
 mod speed;
 mod thread;
 mod watcher;

@@ -2,6 +2,7 @@
 
 mod bot;
 mod core;
+mod hosts;
 mod running;
 mod target;
 
@@ -16,6 +17,10 @@ pub use bot::{
 pub use core::{
     CleanArguments, CompletionsArguments, CoreAction, CoreArguments, CreateArguments, DeleteArguments,
     ExportArguments, ImportArguments, ManArguments, RunArguments, RunPhase, SshArguments, StepsArguments,
+};
+pub use hosts::{
+    AddHostArguments, CheckHostsArguments, DoctorArguments, Egress, HostArguments, HostsAction, HostsArguments,
+    ListHostsArguments, PrepareHostArguments,
 };
 pub use running::{
     InfraAction, InfraArguments, LogsArguments, OneServiceArguments, RefreshArguments, ServiceAction,
@@ -64,6 +69,10 @@ pub enum Command {
     Status(StatusArguments),
     /// List jobs, newest first
     Jobs(JobsArguments),
+    /// The machines that previews are placed on
+    Hosts(HostsArguments),
+    /// Look at everything that the bot needs, and tell how to mend what is missing
+    Doctor(DoctorArguments),
     /// Check a project's configuration and tell all that is wrong with it
     Vet(VetArguments),
     /// Make an environment of the project in this folder, or bring one up to date
