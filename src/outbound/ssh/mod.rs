@@ -5,6 +5,7 @@ mod access;
 mod channel;
 mod connection;
 mod figures;
+mod folder;
 mod host;
 mod long_tool;
 mod machine;
