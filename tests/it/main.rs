@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod cli;
 mod demo;
+mod faults;
 mod forge;
 mod front;
 mod hosts;

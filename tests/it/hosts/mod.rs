@@ -1,6 +1,6 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
-mod bench;
+pub(crate) mod bench;
 mod made;
 mod speed;
 mod thread;

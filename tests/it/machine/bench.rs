@@ -55,7 +55,7 @@ pub(crate) const SECRET: &str = "hidden-value-of-the-project";
 /// Where the life is, and what must live as long.
 enum Place {
     Here { _folder: TempDir },
-    Sshd { host: Arc<SshHost>, _sshd: Box<Sshd> },
+    Sshd { host: Arc<SshHost>, sshd: Box<Sshd> },
     Vm(Arc<SshHost>, &'static Vm),
 }
 
@@ -108,7 +108,7 @@ impl Bench {
         let folder = sshd.home().join("work");
         std::fs::create_dir_all(folder.join("root")).unwrap();
         let path = folder.to_string_lossy().into_owned();
-        Self { place: Place::Sshd { host, _sshd: Box::new(sshd) }, folder: path, life: life() }
+        Self { place: Place::Sshd { host, sshd: Box::new(sshd) }, folder: path, life: life() }
     }
 
     pub(crate) async fn on_a_vm() -> Self {
@@ -127,6 +127,14 @@ impl Bench {
         match &self.place {
             Place::Here { .. } => None,
             Place::Sshd { host, .. } | Place::Vm(host, _) => Some(host),
+        }
+    }
+
+    /// The daemon of a plain sshd, to be ill-treated.
+    pub(crate) fn sshd(&mut self) -> &mut Sshd {
+        match &mut self.place {
+            Place::Sshd { sshd, .. } => sshd,
+            _ => panic!("no plain sshd"),
         }
     }
 
