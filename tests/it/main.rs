@@ -8,6 +8,7 @@ mod demo;
 mod faults;
 mod forge;
 mod front;
+mod hostile_names;
 mod hosts;
 mod lease;
 mod local;
