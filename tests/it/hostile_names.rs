@@ -39,14 +39,14 @@ fn refs_are_made_where_git_allows_them_and_nothing_is_run() {
     let bare = repository.bare("acme/shop");
     for (kind, folder) in [(Kind::Branch, "refs/heads"), (Kind::Tag, "refs/tags")] {
         let mut made = BTreeSet::new();
-        for Name { name, .. } in of(kind, Fate::Works) {
+        for Name { text: name, .. } in of(kind, Fate::Works) {
             let reference = format!("{folder}/{name}");
             let output = make_ref(&bare, &reference, &sha);
             assert!(output.status.success(), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));
             made.insert(reference);
         }
-        for Name { name, because, .. } in
-            of(kind, Fate::Refused).into_iter().filter(|name| !name.name.contains('\0'))
+        for Name { text: name, because, .. } in
+            of(kind, Fate::Refused).into_iter().filter(|name| !name.text.contains('\0'))
         {
             let said = complaint(&make_ref(&bare, &format!("{folder}/{name}"), &sha));
             assert!(said.to_lowercase().contains(&because), "{name:?}: {said}");
@@ -72,13 +72,13 @@ fn compose(folder: &Path, project: &str, services: &[String]) -> Output {
 #[test]
 fn compose_takes_a_service_as_it_is_or_refuses_it() {
     let folder = tempfile::tempdir().unwrap();
-    let names: Vec<String> = of(Kind::Service, Fate::Works).into_iter().map(|name| name.name).collect();
+    let names: Vec<String> = of(Kind::Service, Fate::Works).into_iter().map(|name| name.text).collect();
     let output = compose(folder.path(), "hostile", &names);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let resolved: Value = serde_json::from_slice(&output.stdout).unwrap();
     let resolved: BTreeSet<&String> = resolved["services"].as_object().unwrap().keys().collect();
     assert_eq!(resolved, names.iter().collect());
-    for Name { name, because, .. } in of(Kind::Service, Fate::Refused) {
+    for Name { text: name, because, .. } in of(Kind::Service, Fate::Refused) {
         let said = complaint(&compose(folder.path(), "hostile", std::slice::from_ref(&name)));
         assert!(said.contains(&because), "{name:?}: {said}");
     }
@@ -87,7 +87,7 @@ fn compose_takes_a_service_as_it_is_or_refuses_it() {
 
 #[test]
 fn environments_are_named_as_they_are_or_refused() {
-    for Name { name, fate, because, .. } in all().into_iter().filter(|name| name.kind == Kind::Environment) {
+    for Name { text: name, fate, because, .. } in all().into_iter().filter(|name| name.kind == Kind::Environment) {
         match name.parse::<EnvName>() {
             Ok(parsed) => assert_eq!((fate, parsed.as_str()), (Fate::Works, name.as_str())),
             Err(error) => {
@@ -123,8 +123,8 @@ fn names_that_are_derived_are_legal_everywhere_and_never_meet() {
 #[test]
 fn compose_takes_the_project_of_every_environment() {
     let folder = tempfile::tempdir().unwrap();
-    let names = all().into_iter().filter(|name| name.kind == Kind::Environment && !name.name.contains('\0'));
-    for Name { name, .. } in names {
+    let names = all().into_iter().filter(|name| name.kind == Kind::Environment && !name.text.contains('\0'));
+    for Name { text: name, .. } in names {
         let project = project_name("shop", EnvName::of_text(&name).as_str());
         let output = compose(folder.path(), &project, &["web".to_owned()]);
         assert!(output.status.success(), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -63,14 +63,14 @@ impl Connected {
         let (sshd, folder) = (Sshd::start().await, tempfile::tempdir().unwrap());
         let login = sshd.login();
         let settings = format!(
-            "[[hosts]]\nname = \"vm-1\"\naddress = {:?}\nport = {}\nuser = {:?}\nidentity_file = {:?}\n\
-             known_hosts_file = {:?}\nroot = {:?}\n",
+            "[[hosts]]\nname = \"vm-1\"\naddress = {:?}\nport = {}\nuser = {:?}\nidentity_file = \"{}\"\n\
+             known_hosts_file = \"{}\"\nroot = \"{}\"\n",
             login.address.ip().to_string(),
             login.address.port(),
             login.user,
-            login.identity,
-            login.known_hosts_file(),
-            sshd.home().join("previews"),
+            login.identity.display(),
+            login.known_hosts_file().display(),
+            sshd.home().join("previews").display(),
         );
         let served = Served::prepare(Setup::default(), &settings).await;
         let mut this = Self { served, sshd, folder };

@@ -26,13 +26,13 @@ const WORST: [&str; 10] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_branches_are_deployed_and_nothing_that_they_say_is_done() {
     let lawful = of(Kind::Branch, Fate::Works);
-    assert!(WORST.iter().all(|worst| lawful.iter().any(|name| name.name == *worst)), "each is in the corpus");
+    assert!(WORST.iter().all(|worst| lawful.iter().any(|name| name.text == *worst)), "each is in the corpus");
     let sshd = Sshd::start().await;
     let root = sshd.home().join("previews");
     let config = deploy_only("cp .previewctl.json manifest.seen");
     // With each of these the code itself has files of every hostile name.
     let mut files = vec![("previewctl.yaml".to_owned(), config)];
-    files.extend(of(Kind::Path, Fate::Works).into_iter().map(|name| (name.name.clone(), name.name)));
+    files.extend(of(Kind::Path, Fate::Works).into_iter().map(|name| (name.text.clone(), name.text)));
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let bot = TestBot::with(setup(&files, &[host("vm-1", sshd.login(), &root.to_string_lossy())])).await;
     let mut opened = Vec::new();

@@ -13,7 +13,7 @@ use crate::support::small_disk::SmallDisk;
 /// A file that stands for each of these paths, with its own path in it.
 fn files(names: &[Name], folder: &str) -> Vec<FileToWrite> {
     let path =
-        |name: &Name| if folder.is_empty() { name.name.clone() } else { format!("{folder}/{}/x", name.name) };
+        |name: &Name| if folder.is_empty() { name.text.clone() } else { format!("{folder}/{}/x", name.text) };
     let file = |path: String| FileToWrite { data: Some(path.clone().into_bytes()), path, mode: 0o644 };
     names.iter().map(path).map(file).collect()
 }
@@ -35,12 +35,12 @@ everywhere! {
         assert_eq!(bench.says(&count("root")).await.trim(), (2 * names.len()).to_string());
         let listed = bench.says("cd root && find . -maxdepth 1 -type f -print0").await;
         let listed: BTreeSet<&str> = listed.split_terminator('\0').map(|path| &path[2..]).collect();
-        assert_eq!(listed, names.iter().map(|name| name.name.as_str()).collect());
+        assert_eq!(listed, names.iter().map(|name| name.text.as_str()).collect());
         let removals: Vec<FileToWrite> =
             files(&names, "").into_iter().map(|file| FileToWrite { data: None, ..file }).collect();
         access.write_files(&removals).await.unwrap();
         assert_eq!(bench.says(&count("root -maxdepth 1")).await.trim(), "0");
-        for Name { name, because, .. } in of(Kind::Path, Fate::Refused) {
+        for Name { text: name, because, .. } in of(Kind::Path, Fate::Refused) {
             let error = access.write_file(&name, Some(b""), 0o644).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{name:?}");
             assert!(error.to_string().contains(&because), "{name:?}: {error}");
@@ -54,11 +54,11 @@ everywhere! {
         let held = bench.held(1).await;
         let names = of(Kind::Path, Fate::Works);
         held.access.write_files(&files(&names, "folders")).await.unwrap();
-        for name in names.iter().filter(|name| name.name.contains(['$', '-', '\'', '\n', '`', ';', '\\'])) {
+        for name in names.iter().filter(|name| name.text.contains(['$', '-', '\'', '\n', '`', ';', '\\'])) {
             let mut hook = bench.hook("step", "cat x");
-            hook.directory = bench.path(&format!("root/folders/{}", name.name));
+            hook.directory = bench.path(&format!("root/folders/{}", name.text));
             let outcome = held.runner.run(&hook, &CancellationToken::new()).await.unwrap();
-            assert_eq!(outcome.stdout, format!("folders/{}/x", name.name));
+            assert_eq!(outcome.stdout, format!("folders/{}/x", name.text));
         }
         assert_eq!(bench.says(&format!("find . -name {CANARY} | wc -l")).await.trim(), "0");
     }

@@ -29,7 +29,8 @@ pub(crate) enum Fate {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Name {
     pub(crate) kind: Kind,
-    pub(crate) name: String,
+    #[serde(rename = "name")]
+    pub(crate) text: String,
     pub(crate) fate: Fate,
     /// A word of the reason for which it is refused.
     #[serde(default)]
@@ -54,7 +55,7 @@ pub(crate) fn of(kind: Kind, fate: Fate) -> Vec<Name> {
 /// Each text once that a variable or a row can hold.
 pub(crate) fn texts() -> Vec<String> {
     let texts: BTreeSet<String> =
-        all().into_iter().map(|name| name.name).filter(|text| !text.contains('\0')).collect();
+        all().into_iter().map(|name| name.text).filter(|text| !text.contains('\0')).collect();
     texts.into_iter().collect()
 }
 
