@@ -20,7 +20,7 @@ test:
 # The long experiments: minutes to hours. `make test` runs a small fixed sample of each.
 torture:
 	./scripts/setup.sh build test
-	PREVIEWBOT_TORTURE=1 $(CARGO) test --test it -- --nocapture torture
+	PREVIEWBOT_TORTURE=1 $(CARGO) test --test it -- --nocapture torture faults
 
 check:
 	$(CARGO) fmt --all -- --check

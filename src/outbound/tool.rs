@@ -25,19 +25,19 @@ const LINE_LIMIT: u64 = 256 * 1024;
 #[derive(Clone, Default)]
 pub struct Tool {
     /// Its name, looked for in `PATH`.
-    pub(super) program: &'static str,
+    pub program: &'static str,
     /// The file that is run instead of what `PATH` has.
-    pub(super) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// Its arguments: never a secret.
-    pub(super) arguments: Vec<String>,
+    pub arguments: Vec<String>,
     /// Variables beside the allowlist.
-    pub(super) environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, String>,
     /// Its home, which is made where it is missing.
-    pub(super) home: Option<PathBuf>,
+    pub home: Option<PathBuf>,
     /// Where it runs; `None`: in `/`.
-    pub(super) directory: Option<PathBuf>,
+    pub directory: Option<PathBuf>,
     /// When to give up.
-    pub(super) timeout: Duration,
+    pub timeout: Duration,
 }
 
 /// What a program left.
@@ -56,12 +56,14 @@ impl Output {
     }
 
     /// Whether it ended with exit code 0.
-    pub(super) fn succeeded(&self) -> bool {
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
         self.succeeded
     }
 
     /// Standard output as text.
-    pub(super) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 

@@ -116,6 +116,10 @@ impl SshHost {
     pub(super) fn named(&self, error: PortError) -> PortError {
         match error.kind() {
             ErrorKind::Fenced | ErrorKind::Cancelled => error,
+            // As the kernel says it, whichever program passes it on.
+            _ if error.chain().contains("No space left on device") => {
+                error.context(format!("host {}: its disk is full", self.options.name))
+            }
             _ => error.context(format!("host {}", self.options.name)),
         }
     }
@@ -196,9 +200,8 @@ impl SshHost {
         }
         let mut folder = self.folder.lock().await;
         if folder.is_none() {
-            // Short: the path of a socket has little room.
-            let made = tempfile::Builder::new().prefix("previewbot-ssh").tempdir();
-            *folder = Some(made.map_err(|error| {
+            let made = tokio::task::spawn_blocking(super::folder::make).await.map_err(std::io::Error::other);
+            *folder = Some(made.and_then(|made| made).map_err(|error| {
                 PortError::with_source(ErrorKind::Unavailable, "cannot make a folder for ssh", error)
             })?);
         }

@@ -7,6 +7,7 @@ mod channel;
 mod connection;
 mod examine;
 mod figures;
+mod folder;
 mod host;
 mod host_key;
 mod long_tool;

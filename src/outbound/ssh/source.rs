@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::channel::token;
 use super::quote;
 use super::request::{Answer, Request};
 use super::runner::SshRunner;
@@ -22,6 +23,8 @@ const REMOVE: &str = concat!(
     include_str!("scripts/remove.sh"),
     include_str!("scripts/remove_checkout.sh"),
 );
+
+const PUSH: &str = include_str!("scripts/push.sh");
 
 /// How long a checkout may take.
 const LIMIT: Duration = Duration::from_mins(10);
@@ -95,7 +98,13 @@ impl HostSource {
     async fn push(&self, commit: &Sha, repository: &str, cancel: &CancellationToken) -> PortResult<()> {
         let host = self.runner.host();
         let (_slot, connection) = host.session().await?;
+        let token = token();
         let words = [
+            "sh",
+            "-c",
+            PUSH,
+            "previewbot-push",
+            &token,
             "ssh",
             "-F",
             &connection.configuration().to_string_lossy(),

@@ -7,7 +7,7 @@ use crate::support::bot::{REPO, Setup, TestBot, eventually};
 use crate::support::host::Login;
 
 /// A page that is served by a daemon of the deploy hook.
-pub(super) const PAGE: &str = r#"version: 1
+pub(crate) const PAGE: &str = r#"version: 1
 name: shop
 services:
   web:
@@ -32,7 +32,7 @@ preview:
 "#;
 
 /// What the settings say of a host; previews lie in `root`.
-pub(super) fn host(name: &str, login: &Login, root: &str) -> Value {
+pub(crate) fn host(name: &str, login: &Login, root: &str) -> Value {
     json!({
         "name": name,
         "address": login.address.ip().to_string(),
@@ -47,7 +47,7 @@ pub(super) fn host(name: &str, login: &Login, root: &str) -> Value {
 }
 
 /// A bot that places previews of the repository on these hosts.
-pub(super) fn setup(files: &[(&str, &str)], hosts: &[Value]) -> Setup {
+pub(crate) fn setup(files: &[(&str, &str)], hosts: &[Value]) -> Setup {
     let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
     Setup {
         files: files.iter().map(owned).collect(),
@@ -59,13 +59,13 @@ pub(super) fn setup(files: &[(&str, &str)], hosts: &[Value]) -> Setup {
 }
 
 /// What the bot knows of a host; nothing before it looked.
-pub(super) async fn record(bot: &TestBot, name: &str) -> HostRecord {
+pub(crate) async fn record(bot: &TestBot, name: &str) -> HostRecord {
     let records = bot.bot().store().records().await.unwrap();
     records.into_iter().find(|record| record.name == name).unwrap_or_default()
 }
 
 /// Waits until what the bot knows of a host is so.
-pub(super) async fn known(bot: &TestBot, name: &str, so: impl Fn(&HostRecord) -> bool) -> HostRecord {
+pub(crate) async fn known(bot: &TestBot, name: &str, so: impl Fn(&HostRecord) -> bool) -> HostRecord {
     let looking = || async { Some(record(bot, name).await).filter(&so) };
     eventually(&format!("news of host {name}"), String::new, looking).await
 }

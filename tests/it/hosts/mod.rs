@@ -1,10 +1,11 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
-mod bench;
+pub(crate) mod bench;
 mod check;
 mod commands;
 mod desk;
 mod egress;
+mod hostile;
 mod hostile_repository;
 mod made;
 mod neighbours;

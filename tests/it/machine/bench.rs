@@ -61,7 +61,7 @@ pub(crate) const SECRET: &str = "hidden-value-of-the-project";
 /// Where the life is, and what must live as long.
 enum Place {
     Here { _folder: TempDir },
-    Sshd { host: Arc<SshHost>, _sshd: Box<Sshd> },
+    Sshd { host: Arc<SshHost>, sshd: Box<Sshd> },
     Vm(Arc<SshHost>, &'static Vm),
 }
 
@@ -116,7 +116,7 @@ impl Bench {
         let folder = sshd.home().join("work");
         std::fs::create_dir_all(folder.join("root")).unwrap();
         let path = folder.to_string_lossy().into_owned();
-        Self { place: Place::Sshd { host, _sshd: Box::new(sshd) }, folder: path, life: life(), confined_to: None }
+        Self { place: Place::Sshd { host, sshd: Box::new(sshd) }, folder: path, life: life(), confined_to: None }
     }
 
     pub(crate) async fn on_a_vm() -> Self {
@@ -155,6 +155,14 @@ impl Bench {
         match &self.place {
             Place::Here { .. } => None,
             Place::Sshd { host, .. } | Place::Vm(host, _) => Some(host),
+        }
+    }
+
+    /// The daemon of a plain sshd, to be ill-treated.
+    pub(crate) fn sshd(&mut self) -> &mut Sshd {
+        match &mut self.place {
+            Place::Sshd { sshd, .. } => sshd,
+            _ => panic!("no plain sshd"),
         }
     }
 

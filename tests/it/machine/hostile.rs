@@ -1,46 +1,66 @@
 //! Names, contents and values that mean something to a shell, and disks that are full.
 
+use std::collections::BTreeSet;
+
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::ports::FileToWrite;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{Bench, everywhere};
+use crate::support::names::{CANARY, Fate, Kind, Name, of, texts};
 use crate::support::small_disk::SmallDisk;
 
-const NAMES: [&str; 12] = [
-    "-rf",
-    "--",
-    "a b",
-    "it's",
-    "\"quoted\"",
-    "$(touch owned)",
-    "`touch owned`",
-    "a\nb",
-    "ends\n",
-    "*?[x]",
-    "\\n%s;&|<>",
-    "ünïcödé-🦀",
-];
+/// A file that stands for each of these paths, with its own path in it.
+fn files(names: &[Name], folder: &str) -> Vec<FileToWrite> {
+    let path =
+        |name: &Name| if folder.is_empty() { name.text.clone() } else { format!("{folder}/{}/x", name.text) };
+    let file = |path: String| FileToWrite { data: Some(path.clone().into_bytes()), path, mode: 0o644 };
+    names.iter().map(path).map(file).collect()
+}
 
 everywhere! {
     async fn names_are_taken_as_they_are(bench: Bench) {
         let access = bench.held(1).await.access;
-        for name in NAMES {
-            for path in [name.to_owned(), format!("in {name}/{name}")] {
-                access.write_file(&path, Some(path.as_bytes()), 0o644).await.unwrap();
-                let read = access.read_file(&path).await.unwrap_or_else(|error| panic!("{path:?}: {error}"));
-                assert_eq!(read.unwrap(), path.as_bytes(), "{path:?}");
+        let names = of(Kind::Path, Fate::Works);
+        for folder in ["", "folders"] {
+            let files = files(&names, folder);
+            access.write_files(&files).await.unwrap();
+            let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            let read = access.read_files(&paths).await.unwrap();
+            for (path, read) in paths.iter().zip(read) {
+                assert_eq!(read.as_deref(), Some(path.as_bytes()), "{path:?}");
             }
         }
-        assert_eq!(bench.says("find root -type f -print0 | tr -dc '\\0' | wc -c").await.trim(), "24");
-        let removals = NAMES.iter().map(|name| FileToWrite { path: (*name).to_owned(), data: None, mode: 0 });
-        access.write_files(&removals.collect::<Vec<_>>()).await.unwrap();
-        assert_eq!(bench.says("find root -maxdepth 1 -type f -print0 | tr -dc '\\0' | wc -c").await.trim(), "0");
-        assert_eq!(bench.says("find . -name 'owned*' | wc -l").await.trim(), "0");
-        for bad in ["", "/", "..", "../x", "a/../../b", "a\0b", "folder/"] {
-            let error = access.write_file(bad, Some(b""), 0o644).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid, "{bad:?}");
+        let count = |folder: &str| format!("find {folder} -type f -print0 | tr -dc '\\0' | wc -c");
+        assert_eq!(bench.says(&count("root")).await.trim(), (2 * names.len()).to_string());
+        let listed = bench.says("cd root && find . -maxdepth 1 -type f -print0").await;
+        let listed: BTreeSet<&str> = listed.split_terminator('\0').map(|path| &path[2..]).collect();
+        assert_eq!(listed, names.iter().map(|name| name.text.as_str()).collect());
+        let removals: Vec<FileToWrite> =
+            files(&names, "").into_iter().map(|file| FileToWrite { data: None, ..file }).collect();
+        access.write_files(&removals).await.unwrap();
+        assert_eq!(bench.says(&count("root -maxdepth 1")).await.trim(), "0");
+        for Name { text: name, because, .. } in of(Kind::Path, Fate::Refused) {
+            let error = access.write_file(&name, Some(b""), 0o644).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{name:?}");
+            assert!(error.to_string().contains(&because), "{name:?}: {error}");
         }
+        assert_eq!(bench.says(&format!("find . -name {CANARY} | wc -l")).await.trim(), "0");
+    }
+}
+
+everywhere! {
+    async fn hooks_run_in_folders_of_any_name(bench: Bench) {
+        let held = bench.held(1).await;
+        let names = of(Kind::Path, Fate::Works);
+        held.access.write_files(&files(&names, "folders")).await.unwrap();
+        for name in names.iter().filter(|name| name.text.contains(['$', '-', '\'', '\n', '`', ';', '\\'])) {
+            let mut hook = bench.hook("step", "cat x");
+            hook.directory = bench.path(&format!("root/folders/{}", name.text));
+            let outcome = held.runner.run(&hook, &CancellationToken::new()).await.unwrap();
+            assert_eq!(outcome.stdout, format!("folders/{}/x", name.text));
+        }
+        assert_eq!(bench.says(&format!("find . -name {CANARY} | wc -l")).await.trim(), "0");
     }
 }
 
@@ -62,14 +82,23 @@ everywhere! {
 
 everywhere! {
     async fn values_reach_a_hook_as_they_are(bench: Bench) {
-        let mut hook = bench.hook("a step: with/odd $(name)'s", "printf '%s|' \"$VALUE\" '$(id)'");
-        let large = "x'\"$".repeat(25_000);
+        let mut values = texts();
+        values.extend(["\n\n".to_owned(), "x'\"$".repeat(25_000)]);
+        let names: Vec<String> = (0..values.len()).map(|at| format!("V{at}")).collect();
+        let words: Vec<String> = names.iter().map(|name| format!("\"${name}\"")).collect();
+        let script = format!("printf '%s\\0' {} '$(id)'; printenv -0 V3 | head -c -1", words.join(" "));
+        let mut hook = bench.hook("a step: with/odd $(name)'s", &script);
+        hook.environment.extend(names.into_iter().zip(values.iter().cloned()));
         let held = bench.held(1).await;
-        for value in NAMES.into_iter().chain(["", "\n\n", &large]) {
-            hook.environment.insert("VALUE".to_owned(), value.to_owned());
-            let outcome = held.runner.run(&hook, &CancellationToken::new()).await.unwrap();
-            assert!(outcome.stdout == format!("{value}|$(id)|"), "{:?}", &value[..value.len().min(40)]);
+        let outcome = held.runner.run(&hook, &CancellationToken::new()).await.unwrap();
+        let mut printed: Vec<&str> = outcome.stdout.split('\0').collect();
+        assert_eq!(printed.pop(), Some(values[3].as_str()));
+        assert_eq!(printed.pop(), Some("$(id)"));
+        for (printed, value) in printed.iter().zip(&values) {
+            assert!(printed == value, "{:?}", value.chars().take(40).collect::<String>());
         }
+        assert_eq!(printed.len(), values.len());
+        assert_eq!(bench.says(&format!("find . -name {CANARY} | wc -l")).await.trim(), "0");
         hook.environment.insert("VALUE".to_owned(), "a\0b".to_owned());
         assert!(held.runner.run(&hook, &CancellationToken::new()).await.is_err());
     }

@@ -9,6 +9,7 @@ pub(crate) mod hand_clock;
 pub(crate) mod host;
 pub(crate) mod hurried_clock;
 pub(crate) mod memory_queue;
+pub(crate) mod names;
 pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod repository;

@@ -6,7 +6,8 @@ cd -- "$folder/runs/$name" || fail "$BROKEN" "nothing is known of the run"
 half=$((kept / 2))
 for output in stdout stderr; do
   size=$(stat -c %s "$output")
-  [ "$size" -gt "$kept" ] || continue
+  # Asked again, it finds them cut.
+  [ "$size" -gt "$kept" ] && [ ! -e collected ] || continue
   # In place: a daemon that still writes to the file goes on behind it.
   tail -c "$half" "$output" >end && truncate -s "$half" "$output" &&
     printf '\n[%s bytes left out]\n' "$((size - kept))" >>"$output" && cat end >>"$output"

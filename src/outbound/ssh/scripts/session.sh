@@ -39,9 +39,22 @@ lock() {
   flock 9 || fail "$BROKEN" "cannot lock $1/lock"
 }
 
+# gather FOLDER: takes in all of a request's data. A connection that falls silent before its end must not keep a lock.
+gather() {
+  data=$1/data.$$
+  rm -f -- "$data"
+  (set -C && head -c "$length" >"$data") && [ "$(stat -c %s -- "$data")" = "$length" ] || {
+    rm -f -- "$data"
+    fail "$BROKEN" "cannot take the data in: is the disk full?"
+  }
+  exec <"$data"
+  rm -f -- "$data"
+}
+
 # hold FOLDER EPOCH: takes a life's lock and checks that nobody newer has taken it over.
 hold() {
   [ -d "$1" ] || fail "$FENCED" "epoch $2 no longer holds this environment: it was destroyed"
+  [ "$length" = 0 ] || gather "$1"
   lock "$1"
   read -r stored 2>/dev/null <"$1/epoch" || stored=none
   [ "$stored" = "$2" ] || fail "$FENCED" "epoch $2 no longer holds this environment: epoch $stored holds it"

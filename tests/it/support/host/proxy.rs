@@ -3,8 +3,8 @@
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,10 +33,41 @@ pub(crate) enum Fault {
     Refuse,
 }
 
+/// A fault that befalls one connection, once: the one that has carried so many bytes since it was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    /// Whether bytes to the host are counted, or those from it.
+    pub(crate) to_host: bool,
+    /// How many bytes still arrive.
+    pub(crate) after: usize,
+    /// `Reset`, `Blackhole` or `HalfClose`: what becomes of the connection then, for good.
+    pub(crate) how: Fault,
+}
+
 #[derive(Default)]
 struct Counts {
     taken: AtomicUsize,
     open: AtomicUsize,
+    to_host: AtomicUsize,
+    from_host: AtomicUsize,
+    cut: Mutex<Option<Cut>>,
+}
+
+impl Counts {
+    /// Counts bytes that came in; how many of them still arrive before what happens.
+    fn carry(&self, to_host: bool, length: usize) -> Option<(usize, Fault)> {
+        let total = if to_host { &self.to_host } else { &self.from_host };
+        total.fetch_add(length, Ordering::SeqCst);
+        let mut held = self.cut.lock().unwrap();
+        let cut = held.as_mut().filter(|cut| cut.to_host == to_host)?;
+        if length <= cut.after {
+            cut.after -= length;
+            return None;
+        }
+        let due = (cut.after, cut.how);
+        *held = None;
+        Some(due)
+    }
 }
 
 /// A proxy on 127.0.0.1 before one target. It lives in the runtime that started it and ends when it is dropped, its
@@ -71,6 +102,21 @@ impl FaultProxy {
     pub(crate) async fn set(&mut self, fault: Fault) {
         self.wanted.send_replace(fault);
         self.applied.wait_for(|applied| *applied == fault).await.unwrap();
+    }
+
+    /// Asks for a fault of one connection.
+    pub(crate) fn cut(&self, cut: Cut) {
+        *self.counts.cut.lock().unwrap() = Some(cut);
+    }
+
+    /// Whether what was asked for last has happened.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.counts.cut.lock().unwrap().is_none()
+    }
+
+    /// How many bytes came in to the host and from it.
+    pub(crate) fn carried(&self) -> (usize, usize) {
+        (self.counts.to_host.load(Ordering::SeqCst), self.counts.from_host.load(Ordering::SeqCst))
     }
 
     /// How many connections were taken.
@@ -113,9 +159,9 @@ impl Proxy {
                 changed = self.faults.changed() => if changed.is_err() { return },
                 client = accept(listener.as_ref()) => {
                     let open = Open::count(&self.counts);
-                    let (target, faults) = (self.target, self.faults.clone());
+                    let (target, faults, counts) = (self.target, self.faults.clone(), self.counts.clone());
                     connections.spawn(async move {
-                        carry(client, target, faults).await;
+                        carry(client, target, faults, &counts).await;
                         drop(open);
                     });
                 }
@@ -166,7 +212,7 @@ async fn carried(faults: &mut watch::Receiver<Fault>) {
 }
 
 /// One connection from its beginning to its end.
-async fn carry(mut client: TcpStream, target: SocketAddr, mut faults: watch::Receiver<Fault>) {
+async fn carry(mut client: TcpStream, target: SocketAddr, mut faults: watch::Receiver<Fault>, counts: &Counts) {
     let reset = until(faults.clone(), Fault::Reset);
     let reach = async {
         carried(&mut faults).await;
@@ -182,7 +228,7 @@ async fn carry(mut client: TcpStream, target: SocketAddr, mut faults: watch::Rec
     };
     client.set_nodelay(true).unwrap();
     host.set_nodelay(true).unwrap();
-    if both_ways(&mut client, &mut host, &faults).await.is_err() {
+    if both_ways(&mut client, &mut host, &faults, counts).await.is_err() {
         // Closed like this, a socket sends a reset and not an end.
         client.set_zero_linger().unwrap();
         host.set_zero_linger().unwrap();
@@ -194,31 +240,37 @@ async fn both_ways(
     client: &mut TcpStream,
     host: &mut TcpStream,
     faults: &watch::Receiver<Fault>,
+    counts: &Counts,
 ) -> io::Result<()> {
     let (from_client, to_client) = client.split();
     let (from_host, to_host) = host.split();
-    let there = forward(from_client, to_host, faults.clone(), false);
-    let back = forward(from_host, to_client, faults.clone(), true);
+    let hurt = watch::channel(Fault::Pass).0;
+    let there = forward((from_client, to_host), faults.clone(), (counts, &hurt), true);
+    let back = forward((from_host, to_client), faults.clone(), (counts, &hurt), false);
     tokio::select! {
         ended = async { tokio::try_join!(there, back) } => ended.map(drop),
         () = until(faults.clone(), Fault::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
     }
 }
 
+/// `hurt` is what has befallen this connection alone.
 async fn forward(
-    mut from: ReadHalf<'_>,
-    mut to: WriteHalf<'_>,
+    (mut from, mut to): (ReadHalf<'_>, WriteHalf<'_>),
     mut faults: watch::Receiver<Fault>,
-    may_half_close: bool,
+    (counts, hurt): (&Counts, &watch::Sender<Fault>),
+    to_host: bool,
 ) -> io::Result<()> {
     let half_close = until(faults.clone(), Fault::HalfClose);
-    tokio::pin!(half_close);
+    let own_half_close = until(hurt.subscribe(), Fault::HalfClose);
+    tokio::pin!(half_close, own_half_close);
+    let mut own = hurt.subscribe();
     let mut closed = false;
     let mut chunk = vec![0; 16 * 1024];
     loop {
+        let may_half_close = !to_host && !closed;
         let read = tokio::select! {
             biased;
-            () = &mut half_close, if may_half_close && !closed => {
+            () = async { tokio::select! { () = &mut half_close => {} () = &mut own_half_close => {} } }, if may_half_close => {
                 to.shutdown().await?;
                 closed = true;
                 continue;
@@ -226,12 +278,28 @@ async fn forward(
             read = from.read(&mut chunk) => read,
         };
         carried(&mut faults).await;
-        match read? {
+        let _ = own.wait_for(|hurt| *hurt != Fault::Blackhole).await;
+        let length = match read? {
             0 if closed => return Ok(()),
             0 => return to.shutdown().await,
-            // The client was told that nothing follows.
-            _ if closed => {}
-            length => to.write_all(&chunk[..length]).await?,
+            length => length,
+        };
+        let due = counts.carry(to_host, length);
+        let arrives = due.map_or(length, |(arrives, _)| arrives);
+        if !closed {
+            // Behind that, the client was told that nothing follows.
+            to.write_all(&chunk[..arrives]).await?;
+        }
+        match due {
+            Some((_, Fault::Reset)) => return Err(io::ErrorKind::ConnectionReset.into()),
+            Some((_, how)) => drop(hurt.send_replace(how)),
+            None => {}
+        }
+        if own.borrow().eq(&Fault::Blackhole) {
+            pending::<()>().await;
+        }
+        if to_host && due.is_some() {
+            to.write_all(&chunk[arrives..length]).await?;
         }
     }
 }

@@ -131,9 +131,30 @@ impl Sshd {
         }
     }
 
+    /// Kills the daemon and what serves its sessions, and starts it again. What sessions began lives on where it can do
+    /// without them, as at an upgrade of sshd that goes wrong.
+    pub(crate) async fn restart(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let own = descendants(Pid::from_child(&daemon).as_raw_nonzero().get()).into_iter().filter(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("sshd"))
+            });
+            let own: Vec<i32> = own.collect();
+            let _ = daemon.kill();
+            for pid in own {
+                let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+            }
+            let _ = daemon.wait();
+        }
+        self.launch().await;
+    }
+
     /// Starts the daemon again after [`Self::stop`].
     pub(crate) async fn resume(&mut self) {
         self.stop();
+        self.launch().await;
+    }
+
+    async fn launch(&mut self) {
         let log: File = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
         let before = self.count("Server listening on ");
         let mut command = Command::new(PROGRAM);
