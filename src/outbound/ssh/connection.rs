@@ -1,5 +1,6 @@
 //! One multiplexed connection to a host, and the shells that are open on it.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,11 +192,13 @@ fn refused(options: &SshOptions, said: &str) -> Refused {
     }
     if lower.contains("permission denied") || lower.contains("too many authentication failures") {
         let key = options.identity_file.as_ref().map_or("the bot's key".into(), |file| file.to_string_lossy());
-        return Refused {
-            stage: Stage::Login,
-            said: format!("it does not accept {key} for the account {}", options.user),
-            mend: "Add the public key to that account's ~/.ssh/authorized_keys".to_owned(),
-        };
+        let mut mend = "Add the public key to that account's ~/.ssh/authorized_keys".to_owned();
+        if !options.is_made {
+            // Writing to a String cannot fail.
+            let _ = write!(mend, ", or run `previewbot hosts prepare {} --user root`", options.name);
+        }
+        let said = format!("it does not accept {key} for the account {}", options.user);
+        return Refused { stage: Stage::Login, said, mend };
     }
     unreachable(said)
 }

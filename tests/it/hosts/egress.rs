@@ -49,10 +49,12 @@ echo 'nameserver 10.99.0.53' >/etc/resolv.conf
 sysctl -q -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0
 docker network create mine
 docker network create another
+docker network create --opt com.docker.network.bridge.name=odd0 odd
 docker network create --ipv6 --subnet fd00:9::/64 six
 docker run -d --network mine --name client "$1"
 docker run -d --network mine --name web -p 8080:80 "$1"
 docker run -d --network another --name neighbour -p 8081:80 "$1"
+docker run -d --network odd --name strange "$1"
 docker run -d --network six --name sixth "$1""#;
 
 /// What became of a connection.
@@ -161,6 +163,8 @@ impl Place {
             row(own, &neighbour, [apart, Refused, Refused]),
             row(own, &web, [Open, Open, Open]),
             row(Container("sixth"), "[fd00:9::1]:22", [Open, Refused, Refused]),
+            row(Container("strange"), "10.99.0.10", [Open, Refused, Refused]),
+            row(Container("strange"), "203.0.113.1:22", [Open, Refused, Refused]),
             row(World, "203.0.113.1:8080", [Open, Open, Open]),
             row(Hook, "203.0.113.10", [Open, Open, Refused]),
             row(Hook, "169.254.169.254", [Open, Refused, Refused]),
@@ -225,7 +229,7 @@ async fn previews_of_a_sandbox_host_reach_what_they_may_and_nothing_else() {
 
     vm.stop_engine().await;
     vm.start_engine().await;
-    vm.says(&["docker", "start", "client", "web", "neighbour", "sixth"]).await;
+    vm.says(&["docker", "start", "client", "web", "neighbour", "strange", "sixth"]).await;
     place.holds(1, "after docker began anew").await;
     // Whoever puts rules of their own first does not undo ours for good.
     vm.says(&["iptables", "-I", "INPUT", "1", "-j", "ACCEPT"]).await;

@@ -55,7 +55,7 @@ async fn a_machine_is_prepared_once_and_stays_so() {
     assert!(nobody.contains("the account preview is not root, and there is no sudo"), "{nobody}");
     let_root_in(&vm).await;
     let told = desk.says(&as_root).await;
-    assert!(told.contains("done: preview is in the group docker\n"), "{told}");
+    assert!(told.contains("done: preview is in the group docker from its next login on"), "{told}");
     assert!(told.contains("kept: the bot's key may log in as preview\n"), "{told}");
     assert!(told.contains("TO DO: restart docker for its new address pools"), "{told}");
     let daemon = vm.says(&["cat", "/etc/docker/daemon.json"]).await;

@@ -22,54 +22,41 @@ resolvers() {
     done | sort -u
 }
 
-# Ways out of this machine that are bridges themselves and must not be taken for a network of containers.
+# Where the rest of the world is. It may be a bridge of a name like those of Docker.
 ways_out() {
   { ip -4 route show default; ip -6 route show default; } 2>/dev/null |
     while read -r line; do
       case $line in *" dev "*) line=${line#* dev }; echo "${line%% *}" ;; esac
-    done
-  for bridge in /sys/class/net/br-*/bridge; do
-    bridge=${bridge%/bridge}
-    bridge=${bridge##*/}
-    case ${bridge#br-} in
-      '*') ;;
-      *[!0-9a-f]*) echo "$bridge" ;;
-      ????????????) ;;
-      *) echo "$bridge" ;;
-    esac
-  done
+    done | sort -u
 }
 
 # rules 4|6: our chains, for iptables-restore.
 rules() {
-  case $1 in
-    4) private=$PRIVATE_4 any=0.0.0.0/0 ;;
-    6) private=$PRIVATE_6 any=::/0 ;;
-  esac
+  if [ "$1" = 4 ]; then private=$PRIVATE_4; else private=$PRIVATE_6; fi
   echo '*filter'
   for chain in FORWARD INPUT OUTPUT CONTAINER HOOK JUDGE REJECT; do echo ":PREVIEWBOT-$chain - [0:0]"; done
   add() { echo "-A PREVIEWBOT-$*"; }
   for chain in FORWARD INPUT OUTPUT; do add $chain -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN; done
-  # Frames between containers of one network come by here only where bridges call iptables.
+  # Frames between containers of one network come by here, too, where bridges call iptables.
   add FORWARD -m physdev --physdev-is-bridged -j RETURN
-  for way in $(ways_out | sort -u); do
-    add FORWARD -i "$way" -j RETURN
-    add INPUT -i "$way" -j RETURN
+  from_containers() {
+    add FORWARD "$@" -j PREVIEWBOT-JUDGE
+    add INPUT "$@" -j PREVIEWBOT-CONTAINER
+  }
+  # A network may call its bridge what it likes; what its containers are connected by is always called so.
+  from_containers -m physdev --physdev-in veth+
+  for way in $(ways_out); do
+    for chain in FORWARD INPUT; do add $chain -i "$way" -j RETURN; done
   done
-  for bridge in docker+ br-+; do
-    add FORWARD -i "$bridge" -j PREVIEWBOT-JUDGE
-    add INPUT -i "$bridge" -j PREVIEWBOT-CONTAINER
-  done
+  for bridge in docker+ br-+; do from_containers -i "$bridge"; done
   # Asking for a neighbour's address is what a network consists of.
   [ "$1" = 4 ] || for type in 133 134 135 136; do add CONTAINER -p icmpv6 --icmpv6-type "$type" -j RETURN; done
   [ "$mode" = none ] || for resolver in $(resolvers); do
-    case $1$resolver in
-      6*:* | 4*.*)
-        case $1$resolver in 4*:*) continue ;; esac
-        for chain in CONTAINER JUDGE; do
-          for protocol in udp tcp; do add $chain -d "$resolver" -p "$protocol" --dport 53 -j RETURN; done
-        done ;;
-    esac
+    case $resolver in *:*) version=6 ;; *) version=4 ;; esac
+    [ "$version" = "$1" ] || continue
+    for protocol in udp tcp; do
+      for chain in CONTAINER JUDGE; do add $chain -d "$resolver" -p "$protocol" --dport 53 -j RETURN; done
+    done
   done
   add CONTAINER -j PREVIEWBOT-REJECT
   add OUTPUT -m owner --uid-owner "$(id -u -- "$user")" -j PREVIEWBOT-HOOK
@@ -109,6 +96,12 @@ apply() {
   calls_first "$tables" OUTPUT PREVIEWBOT-OUTPUT
 }
 
+# Bridges tell which container a packet came from only where they call iptables.
+modprobe br_netfilter 2>/dev/null || :
+for version in iptables ip6tables; do
+  switch=/proc/sys/net/bridge/bridge-nf-call-$version
+  [ ! -e "$switch" ] || [ "$(cat "$switch")" = 1 ] || echo 1 >"$switch"
+done
 apply iptables 4
 # A kernel without IPv6 has nothing to keep in.
 [ ! -e /proc/net/if_inet6 ] || apply ip6tables 6

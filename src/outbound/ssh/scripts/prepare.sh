@@ -46,7 +46,7 @@ make_account() {
     is_so "$user is in the group docker"
   else
     usermod --append --groups docker -- "$user"
-    done_now "$user is in the group docker"
+    done_now "$user is in the group docker from its next login on: restart a bot that is logged in"
   fi
 }
 
