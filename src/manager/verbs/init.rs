@@ -30,7 +30,10 @@ impl Manager {
         let announced = [plan::names(&provisioner), plan::names(&runner)].concat();
         self.dependencies.progress.on_plan(&announced).await;
         self.provisioner_phase(context, &provisioner).await?;
-        self.load_manifest(context).await?;
+        // The phase before left it as it is written down.
+        if context.facts().await.manifest.is_none() {
+            self.load_manifest(context).await?;
+        }
         let has_files = !context.manifest_env_files().await.is_empty();
         let runner = plan::runner_plan(config, self.runner_scope(has_files, attached));
         self.runner_phase(context, &runner).await?;

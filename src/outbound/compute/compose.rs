@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::docker::{self, Docker};
+use super::known::{Files, Known};
 use super::patch::Patch;
 use super::ready;
 use crate::domain::compose::{self, ComposeContainer, PS_FORMAT, parse_ps};
@@ -44,19 +45,24 @@ pub(super) struct ComposePlace {
 /// A compose project and the files that it is run from.
 pub(super) struct Compose {
     pub(super) place: ComposePlace,
-    infrastructure: Option<Value>,
-    application: Option<Value>,
+    files: Files,
+    known: Arc<Known>,
 }
 
 impl Compose {
     /// The project as it was left.
-    pub(super) async fn open(place: ComposePlace) -> PortResult<Self> {
-        let mut compose = Self { place, infrastructure: None, application: None };
+    pub(super) async fn open(place: ComposePlace, known: Arc<Known>) -> PortResult<Self> {
+        let mut compose = Self { place, files: Files::default(), known };
+        if let Some(files) = compose.known.get() {
+            compose.files = files;
+            return Ok(compose);
+        }
         let files = [Part::Infrastructure, Part::Application].map(|part| compose.file_of(part));
         let found = compose.place.machine.read(&[&files[0], &files[1]]).await?;
         let mut values = files.iter().zip(found).map(|(path, text)| parse(path, text));
-        compose.infrastructure = values.next().transpose()?.flatten();
-        compose.application = values.next().transpose()?.flatten();
+        let infrastructure = values.next().transpose()?.flatten();
+        compose.files = Files::new(infrastructure, values.next().transpose()?.flatten());
+        compose.known.set(Some(compose.files.clone()));
         Ok(compose)
     }
 
@@ -79,10 +85,12 @@ impl Compose {
     }
 
     fn file(&self, part: Part) -> Option<&Value> {
-        match part {
-            Part::Infrastructure => self.infrastructure.as_ref(),
-            Part::Application => self.application.as_ref(),
-        }
+        self.files.get(part)
+    }
+
+    fn set(&mut self, part: Part, file: Option<Value>) {
+        self.files.set(part, file);
+        self.known.set(Some(self.files.clone()));
     }
 
     /// Resolves the user's file beneath `root`, makes it this environment's own and writes what is going to be run.
@@ -109,7 +117,7 @@ impl Compose {
             return Ok(());
         }
         self.place.machine.remove(&self.file_of(Part::Application)).await?;
-        self.application = None;
+        self.set(Part::Application, None);
         Ok(())
     }
 
@@ -150,10 +158,7 @@ impl Compose {
             PortError::with_source(ErrorKind::Invalid, "the compose file cannot be written", error)
         })?;
         self.place.machine.write(&self.file_of(part), &text).await?;
-        match part {
-            Part::Infrastructure => self.infrastructure = Some(file),
-            Part::Application => self.application = Some(file),
-        }
+        self.set(part, Some(file));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod application;
 mod compose;
 mod docker;
+mod known;
 mod leftovers;
 mod logs;
 mod on_machine;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::compose::{Compose, ComposePlace};
 use super::docker::Docker;
+use super::known::Known;
 use super::patch::{self, Patch};
 use super::source::CodeSource;
 use super::sweep::sweep;
@@ -58,6 +59,7 @@ pub struct MachineCompute {
     pub(super) options: ComputeOptions,
     pub(super) machine: Arc<dyn Machine>,
     source: Arc<dyn CodeSource>,
+    known: Arc<Known>,
 }
 
 impl std::fmt::Debug for MachineCompute {
@@ -93,7 +95,7 @@ impl MachineCompute {
     /// The compute of one environment with code from `source`.
     #[must_use]
     pub fn new(options: ComputeOptions, machine: Arc<dyn Machine>, source: Arc<dyn CodeSource>) -> Self {
-        Self { options, machine, source }
+        Self { options, machine, source, known: Arc::default() }
     }
 
     fn docker(&self) -> Docker {
@@ -110,7 +112,7 @@ impl MachineCompute {
             stop_seconds: self.options.stop_seconds,
             watch: self.options.watch,
         };
-        Compose::open(place).await
+        Compose::open(place, self.known.clone()).await
     }
 
     /// Works with files of the checkout while nothing that hooks of untrusted code left running can exchange them.
@@ -244,6 +246,7 @@ impl ComputePort for MachineCompute {
         // What is known of the environment goes last and only when nothing is left: a second try needs it.
         if left.0.is_empty() {
             let folder = life_folder(&self.options.root, self.options.life);
+            self.known.set(None);
             let what = format!("folder {}", folder.display());
             left.note(&what, self.machine.remove(&folder).await.map_err(|error| error.chain()));
         }

@@ -1,7 +1,7 @@
 //! How often a host is asked, and by how many connections.
 
 use super::bench::{host, setup};
-use crate::support::bot::TestBot;
+use crate::support::bot::{REPO, TestBot};
 use crate::support::host::sshd::Sshd;
 
 /// All that a usual project has: two services with env files, seeded data, infrastructure, hooks of every kind.
@@ -36,20 +36,54 @@ const COMPOSE: &str = r#"services:
 /// How many ways there and back an unchanged redeploy may take.
 const REDEPLOY: u64 = 10;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unchanged_redeploy_asks_little_of_a_host() {
+/// The same with its services in containers.
+const APPLICATION: &str = r#"version: 1
+name: containers
+services:
+  web:
+    path: .
+    start: echo "$NOTES" >/tmp/index.html; exec httpd -f -p {{self.port}} -h /tmp
+    depends_on: [api]
+    env: { NOTES: "{{provisioner.db.NOTES}}" }
+  api: { path: api, start: "httpd -f -p {{self.port}} -h /", env: { CACHE: "{{infrastructure.cache.port}}" } }
+infrastructure:
+  compose_file: compose.yaml
+provisioner:
+  services:
+    db: { outputs: [NOTES], seed: echo NOTES=seeded, destroy: echo gone }
+runner:
+  compose: { image: "previewbot-test/busybox:local", autostart: [web, api] }
+  deploy: echo deployed
+preview:
+  probe: { service: web, path: /index.html, timeout: 60s }
+"#;
+
+async fn an_unchanged_redeploy(config: &str) {
     let sshd = Sshd::start().await;
     let root = sshd.home().join("previews");
-    let files = [("previewctl.yaml", CONFIG), ("compose.yaml", COMPOSE), ("web/README", ""), ("api/README", "")];
+    let files = [("previewctl.yaml", config), ("compose.yaml", COMPOSE), ("web/README", ""), ("api/README", "")];
     let bot = TestBot::with(setup(&files, &[host("vm-1", sshd.login(), &root.to_string_lossy())])).await;
     let (number, sha) = bot.open("first", &[]).await;
     bot.check_ended(number, &sha, "success").await;
     bot.idle().await;
     let before = bot.bot().requests_of("vm-1").unwrap();
-    eprintln!("REQ ---- redeploy");
     let comment = bot.say(number, "/preview deploy").await;
     bot.reaction(number, comment, "rocket").await;
     bot.idle().await;
     let asked = bot.bot().requests_of("vm-1").unwrap() - before;
+    assert!(asked > 0, "nobody counts");
     assert!(asked <= REDEPLOY, "{asked} requests");
+    assert_eq!(sshd.handshakes(), 1);
+    bot.github.people().close(REPO, number, "alice").await.unwrap();
+    bot.comment_with(number, "destroyed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_redeploy_asks_little_of_a_host() {
+    an_unchanged_redeploy(CONFIG).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_redeploy_of_containers_asks_little_of_a_host() {
+    an_unchanged_redeploy(APPLICATION).await;
 }

@@ -100,7 +100,7 @@ everywhere! {
 }
 
 everywhere! {
-    async fn many_files_are_written_in_one_go(bench: Bench) {
+    async fn many_files_are_written_and_read_in_one_go_each(bench: Bench) {
         let access = bench.held(1).await.access;
         let file = |n: usize| FileToWrite {
             path: format!("folder-{}/file-{n}", n % 7),
@@ -108,7 +108,13 @@ everywhere! {
             mode: 0o644,
         };
         let mut files: Vec<_> = (0..300).map(file).collect();
+        let requests = || bench.host().map_or(0, |host| host.requests());
+        let before = requests();
         access.write_files(&files).await.unwrap();
+        let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let read = access.read_files(&paths).await.unwrap();
+        assert!(files.iter().zip(read).all(|(file, read)| file.data == read));
+        assert!(requests() - before <= 2, "one to write them, one to read them");
         files.truncate(200);
         for file in &mut files {
             file.data = None;
