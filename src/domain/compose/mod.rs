@@ -1,13 +1,16 @@
-//! Compose files as far as the core reads them (spec §5), what `docker compose ps` prints, and names of compose
-//! projects (spec §9).
+//! Compose files as far as the core reads them (spec §5), what `docker compose ps` prints, names of compose projects
+//! (spec §9), and what an untrusted preview's file may ask for.
 
+mod confinement;
 mod interpolate;
 mod name;
+pub mod policy;
 mod ports;
 mod ps;
 
 use std::collections::BTreeMap;
 
+pub use confinement::{Confinement, MIB};
 pub use name::project_name;
 pub use ps::{ComposeContainer, PS_FORMAT, PsError, parse_ps};
 
