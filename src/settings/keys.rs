@@ -16,6 +16,7 @@ const TOP: &[&str] = &[
     "local",
     "urls",
     "machines",
+    "sandbox",
     "hosts",
     "projects",
 ];
@@ -64,6 +65,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("local", &["public_host", "bind", "run_as"]),
     ("urls", &["template"]),
     ("machines", &["identity_file", "known_hosts_file", "from_projects"]),
+    ("sandbox", &["cpus", "memory_mb", "pids", "log_mb", "containers"]),
     (
         "hosts",
         &[

@@ -7,6 +7,7 @@ mod append;
 mod forges;
 mod keys;
 mod places;
+mod sandbox;
 mod secrets;
 mod server;
 
@@ -18,6 +19,7 @@ use serde::Deserialize;
 pub use append::Addition;
 pub use forges::{Github, GithubCredentials, Gitlab};
 pub use places::{Host, Local, Machines, Mode, Placed, ProjectSettings, RepositoryKey, Urls};
+pub use sandbox::Sandbox;
 pub use secrets::SecretSource;
 pub use server::{Database, DatabaseUrl, Limits, Server, Worker};
 
@@ -85,6 +87,8 @@ pub struct Settings {
     pub urls: Urls,
     /// Machines that projects' own hooks make.
     pub machines: Machines,
+    /// What services of untrusted previews may take.
+    pub sandbox: Sandbox,
     /// Machines that previews are placed on.
     pub hosts: Vec<Host>,
     /// What differs for one project.
@@ -105,6 +109,7 @@ impl Default for Settings {
             local: Local::default(),
             urls: Urls::default(),
             machines: Machines::default(),
+            sandbox: Sandbox::default(),
             hosts: Vec::new(),
             projects: Vec::new(),
         }
@@ -199,6 +204,7 @@ impl Settings {
         }
         self.server.check()?;
         self.worker.check()?;
+        self.sandbox.check()?;
         for (index, host) in self.hosts.iter().enumerate() {
             host.check()?;
             if self.hosts[..index].iter().any(|other| other.name == host.name) {

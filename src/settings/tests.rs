@@ -32,6 +32,7 @@ fn the_whole_documented_file_is_accepted() {
     assert_eq!(github.app_id, 12345);
     assert!(github.private_key_file.as_ref().unwrap().is_absolute());
     assert_eq!(settings.hosts[0].labels, ["preview"]);
+    assert_eq!(settings.sandbox.confinement().memory, 1024 * 1024 * 1024);
     assert_eq!(
         settings.projects[0].secrets["STRIPE_KEY"],
         SecretSource::Environment("STRIPE_TEST_KEY".to_owned())
@@ -85,6 +86,14 @@ fn what_is_wrong_is_named() {
         ("[urls]\ntemplate = \"http://{hots}\"", "{hots} is not known"),
         ("[[projects]]\nrepository = \"acme/shop\"", "must be github:owner/name"),
         ("[[projects]]\nrepository = \"github:a/b\"\nsecrets = { K = \"hunter2\" }", "env:NAME"),
+        ("[sandbox]\nmemory = 1", "unknown key `sandbox.memory`"),
+        ("[sandbox]\nmemory_mb = 1", "sandbox.memory_mb must be 16 to 1048576"),
+        ("[sandbox]\ncpus = nan", "sandbox.cpus must be 0.05 to 1024"),
+        ("[sandbox]\ncpus = 0", "sandbox.cpus must be 0.05 to 1024"),
+        ("[sandbox]\npids = 0", "sandbox.pids must be 16 to 65536"),
+        ("[sandbox]\npids = -1", "pids"),
+        ("[sandbox]\nlog_mb = 100000", "sandbox.log_mb must be 1 to 10240"),
+        ("[sandbox]\ncontainers = 0", "sandbox.containers must be 1 to 1000"),
         ("a = [", "TOML"),
     ];
     for (text, expected) in cases {

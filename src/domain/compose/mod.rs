@@ -4,6 +4,7 @@
 mod confinement;
 mod interpolate;
 mod name;
+pub mod policy;
 mod ports;
 mod ps;
 

@@ -4,4 +4,4 @@
 pub mod tree;
 mod value;
 
-pub use value::{Error, Mapping, Value, from_str};
+pub use value::{Error, Mapping, Value, documents, from_str};

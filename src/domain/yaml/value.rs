@@ -1,5 +1,6 @@
 //! The only file that names `serde_yaml`.
 
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 pub use serde_yaml::{Error, Mapping, Value};
 
@@ -16,6 +17,14 @@ pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     }
 }
 
+/// Reads every document of a stream.
+///
+/// # Errors
+/// What the parser says, with its location.
+pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
+    serde_yaml::Deserializer::from_str(text).map(Value::deserialize).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +35,7 @@ mod tests {
         assert_eq!(from_str::<Value>("\u{feff}a\n").unwrap(), Value::from("a"));
         assert_eq!(from_str::<Value>("").unwrap(), Value::Null);
         assert!(from_str::<Value>("[a").is_err());
+        assert_eq!(documents("a\n---\nb\n").unwrap(), [Value::from("a"), Value::from("b")]);
+        assert!(documents("a\n---\n[b").is_err());
     }
 }
