@@ -110,7 +110,7 @@ impl Workshops {
     /// What an environment may take of its host; `None`: it is trusted.
     fn confinement(&self, environment: &Environment) -> Option<Confinement> {
         let placed = self.settings.placement(&environment.project.repository);
-        (placed == Placed::In(Mode::Sandbox)).then(Confinement::default)
+        (placed == Placed::In(Mode::Sandbox)).then(|| self.settings.sandbox.confinement())
     }
 
     fn chamber(&self, host: &PoolHost, environment: &Environment) -> Option<Chamber> {

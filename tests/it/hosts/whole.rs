@@ -37,6 +37,38 @@ preview:
   urls: [web, api]
 "#;
 
+/// The same with services that the deploy hook starts: in the sandbox, none of them may use the host's network as root.
+const SANDBOXED: &str = r#"version: 1
+name: NAME
+services:
+  web: { path: ., depends_on: [api], env: { PORT: "{{self.port}}", NOTES: "{{provisioner.db.NOTES}}" } }
+  api: { path: api, env: { PORT: "{{self.port}}" } }
+infrastructure:
+  compose_file: compose.yaml
+provisioner:
+  services:
+    db:
+      outputs: [NOTES]
+      seed: echo "NOTES=seeded-$(date +%s%N)"
+      reset: echo "NOTES=reset-$(date +%s%N)"
+      destroy: echo gone
+runner:
+  deploy: |
+    curl -fsSo .cache "http://127.0.0.1:$PREVIEWCTL_PORT_CACHE/"
+    serve() {
+      . "$1/.env.local"
+      mkdir -p "public/$1"
+      echo "$2 $NOTES" >"public/$1/index.html"
+      setsid busybox httpd -f -p "$PORT" -h "public/$1" >/dev/null 2>&1 &
+    }
+    serve . "web $(cat page)"
+    NOTES=
+    serve api api
+preview:
+  probe: { service: web, path: /index.html, timeout: 60s }
+  urls: [web, api]
+"#;
+
 /// With everything that two previews on one host could fight for, and a volume that a container writes to as root.
 const COMPOSE: &str = r#"services:
   cache:
@@ -88,7 +120,7 @@ find "$3" -mindepth 1 ! -path "$3/.previewbot"
 async fn a_whole_preview_runs_on_a_host_and_leaves_nothing_there() {
     let place = Place::new("whole").await;
     let host = place.host("vm-1").await;
-    lives(&place, "whole", json!({ "hosts": [host] })).await;
+    lives(&place, CONFIG, "whole", json!({ "hosts": [host] })).await;
 }
 
 /// A host for untrusted work, for a project of the sandbox.
@@ -102,7 +134,9 @@ async fn an_untrusted_preview_runs_the_same_in_the_sandbox() {
     let place = Place::new("sandboxed").await;
     // As `previewbot hosts prepare` leaves it.
     place.vm.says(&["sh", "-c", "mkdir -p /run/previewbot && echo public >/run/previewbot/egress"]).await;
-    lives(&place, "sandboxed", sandbox(place.host("vm-1").await)).await;
+    let copy = "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local cp /bin/busybox /there/";
+    place.vm.says(&["sh", "-c", copy]).await;
+    lives(&place, SANDBOXED, "sandboxed", sandbox(place.host("vm-1").await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,8 +155,8 @@ async fn untrusted_work_waits_for_a_host_that_is_prepared_for_it() {
 }
 
 /// Two previews from their opening to their close.
-async fn lives(place: &Place, name: &str, settings: Value) {
-    let config = CONFIG.replace("NAME", name);
+async fn lives(place: &Place, config: &str, name: &str, settings: Value) {
+    let config = config.replace("NAME", name);
     let is_sandbox = settings["projects"][0]["mode"] == "sandbox";
     let files = [
         ("previewctl.yaml", config.as_str()),
@@ -144,7 +178,7 @@ async fn lives(place: &Place, name: &str, settings: Value) {
     let (web, api) = (urls[0].1.clone(), urls[1].1.clone());
     let seeded = page(web.clone()).await;
     assert!(seeded.starts_with("web one seeded-"), "{seeded}");
-    assert_eq!(page(api.clone()).await, "api\n");
+    assert_eq!(page(api.clone()).await.trim(), "api");
     let other_web = bot.url("pr-2").await;
     assert!(page(other_web.clone()).await.starts_with("web other seeded-"));
 
