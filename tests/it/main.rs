@@ -15,6 +15,7 @@ mod manager;
 mod project;
 mod reporter;
 mod rig;
+mod sandbox;
 mod store;
 mod support;
 mod terminal;

@@ -188,6 +188,7 @@ impl Workshops {
             installation: self.store.installation_id().to_string(),
             docker_config: PathBuf::new(),
             reached: None,
+            confinement: None,
         }
     }
 }
