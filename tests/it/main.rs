@@ -18,6 +18,7 @@ mod manager;
 mod project;
 mod reporter;
 mod rig;
+mod sandbox;
 mod store;
 mod support;
 mod terminal;

@@ -121,6 +121,7 @@ impl Tools {
             installation: self.store.installation_id().to_string(),
             docker_config: docker_config(&self.folders.life(environment.life)),
             reached: None,
+            confinement: None,
         }
     }
 

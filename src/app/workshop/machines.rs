@@ -194,6 +194,7 @@ impl Workshops {
             installation: self.store.installation_id().to_string(),
             docker_config: PathBuf::new(),
             reached: None,
+            confinement: self.confinement(task.environment),
         }
     }
 }

@@ -30,8 +30,8 @@ impl MachineCompute {
     ) -> PortResult<()> {
         let target = &request.target;
         let labels = self.labels(target.environment);
-        let (bind, name) = (&self.options.bind, compose.place.name.clone());
-        let patch = Patch { name: &name, ports: request.ports, bind, labels: &labels };
+        let name = compose.place.name.clone();
+        let patch = self.patch(&name, request.ports, &labels);
         let root = self.path(target.info);
         match (target.part, &self.options.compose_file) {
             (Part::Infrastructure, Some(file)) => compose.resolve((&root, file), &patch, cancel).await,
@@ -56,8 +56,9 @@ async fn resolve_application(
     let generated = read_generated(&*machine, root).await?;
     machine.write(&staged, &generated).await?;
     let docker = compose.place.docker.clone();
-    let mut resolved = compose.config(&docker, (root, &staged), COMPOSE_FILE, cancel).await?;
-    patch.apply(&mut resolved);
+    let understood = compose.understood(&docker, (root, &staged, &generated), COMPOSE_FILE, patch, cancel).await;
+    let mut resolved =
+        understood.map_err(|error| if patch.confinement.is_some() { hint(error) } else { error })?;
     for (service, revision) in request.revisions {
         if let Some(labels) = resolved.pointer_mut(&format!("/services/{}/labels", pointer(service))) {
             labels[REVISION_LABEL] = json!(revision);
@@ -65,6 +66,17 @@ async fn resolve_application(
     }
     refuse_clash(compose, &resolved)?;
     compose.write(Part::Application, resolved).await
+}
+
+/// The file is generated: what is to be changed is not in it.
+fn hint(error: PortError) -> PortError {
+    match error.kind() {
+        ErrorKind::Invalid => error.context(
+            "the application of `runner.compose` (one that needs the host's network cannot run in a sandbox: start its \
+             services from `infrastructure.compose_file`)",
+        ),
+        _ => error,
+    }
 }
 
 /// A service's name as a part of a JSON pointer.
@@ -161,6 +173,12 @@ impl Containers for MachineCompute {
         self.machine.end_tools(self.options.life).await?;
         let compose = self.compose(target.environment).await?;
         require_started(&compose, target.part)?;
+        if self.options.confinement.is_some() {
+            // It would follow what is mounted to wherever it leads now.
+            let message =
+                "services of a sandbox are not restarted but deployed again, which looks at what they mount";
+            return Err(PortError::new(ErrorKind::Invalid, message));
+        }
         compose.restart_services(target.part, target.services, cancel).await
     }
 

@@ -2,7 +2,7 @@
 //! run. Compose is always given both, so that neither looks like a leftover of the other, and only services are named
 //! that are meant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::confine::Warden;
 use super::docker::{self, Docker};
 use super::known::{Files, Known};
 use super::patch::Patch;
 use super::ready;
-use crate::domain::compose::{self, ComposeContainer, PS_FORMAT, parse_ps};
+use super::variables::{confined, port_variables};
+use crate::domain::compose::{ComposeContainer, Confinement, PS_FORMAT, parse_ps};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::port_map::PortMap;
 use crate::domain::ports::Part;
-use crate::domain::project::{InfraService, PublishedPort};
 use crate::outbound::machine::{Machine, Whereabouts};
 
 /// How long a command may take that starts nothing.
@@ -105,8 +105,8 @@ impl Compose {
         let text = machine.read(&[&path]).await?.into_iter().next().flatten().unwrap_or_default();
         let variables = port_variables(&String::from_utf8_lossy(&text), patch.ports);
         let docker = self.place.docker.clone().with(variables);
-        let mut resolved = self.config(&docker, (root, &path), &format!("compose file {file}"), cancel).await?;
-        patch.apply(&mut resolved);
+        let what = format!("compose file {file}");
+        let resolved = self.understood(&docker, (root, &path, &text), &what, patch, cancel).await?;
         self.write(Part::Infrastructure, resolved).await?;
         self.forget_clashing_application().await
     }
@@ -121,8 +121,35 @@ impl Compose {
         Ok(())
     }
 
+    /// A file as Compose understands it, judged where the preview is confined, and made this environment's own.
+    pub(super) async fn understood(
+        &self,
+        docker: &Docker,
+        (root, path, text): (&Path, &Path, &[u8]),
+        what: &str,
+        patch: &Patch<'_>,
+        cancel: &CancellationToken,
+    ) -> PortResult<Value> {
+        let mut docker = docker.clone();
+        let warden = patch.confinement.map(|confinement| self.warden(root, what, confinement));
+        if let Some(warden) = &warden {
+            warden.judge_written(text).await?;
+            docker = docker.with(confined());
+        }
+        let mut resolved = self.config(&docker, (root, path), what, cancel).await?;
+        if let Some(warden) = &warden {
+            warden.judge_resolved(&resolved).await?;
+        }
+        patch.apply(&mut resolved)?;
+        Ok(resolved)
+    }
+
+    fn warden<'a>(&'a self, root: &'a Path, what: &'a str, confinement: &'a Confinement) -> Warden<'a> {
+        Warden { machine: &*self.place.machine, root, what, confinement }
+    }
+
     /// A file as Compose understands it.
-    pub(super) async fn config(
+    async fn config(
         &self,
         docker: &Docker,
         (root, path): (&Path, &Path),
@@ -358,53 +385,5 @@ pub(super) async fn beneath(machine: &dyn Machine, root: &Path, file: &str) -> P
         Some(Whereabouts::Outside) => Err(invalid("it lies outside the repository")),
         Some(Whereabouts::Other) => Err(invalid("it is no file")),
         Some(Whereabouts::Missing) | None => Err(invalid("it is not there")),
-    }
-}
-
-/// `<NAME>_PORT` for every name, and the variables that the file itself takes a service's port from.
-fn port_variables(text: &str, ports: &PortMap) -> BTreeMap<String, String> {
-    let variable = |name: &str| format!("{}_PORT", name.to_uppercase().replace('-', "_"));
-    let mut variables: BTreeMap<String, String> =
-        ports.iter().map(|(name, port)| (variable(name), port.to_string())).collect();
-    // A file that does not parse is compose's to complain about.
-    for (name, service) in compose::read(text, "").services {
-        if let Some(port) = ports.get(&name) {
-            variables.extend(own_variables(&service).map(|variable| (variable.to_owned(), port.to_string())));
-        }
-    }
-    variables
-}
-
-/// Variables of a service's ports that its one leased port can be given to: the first port's, and those of ports that
-/// stand for the same one (TCP and UDP of one number). Docker chooses all other ports, whatever their variables say.
-fn own_variables(service: &InfraService) -> impl Iterator<Item = &str> {
-    let first = service.ports.first();
-    let same = move |port: &&PublishedPort| first.is_some_and(|first| port.host == first.host && port.host != 0);
-    let others = service.ports.iter().skip(1).filter(same).map(|port| port.env_var.as_str());
-    std::iter::once(service.env_var.as_str()).chain(others).filter(|variable| !variable.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_variable_that_can_be_given_the_leased_port_is_given_it() {
-        let text = "services:\n  dns:\n    ports: ['${dns_port:-53}:53/tcp', '${DNS_UDP:-53}:53/udp', '${UI:-80}:80']\n  \
-                    db-1: {ports: ['${WANTED:?say}:5432']}\n  other: {ports: ['${OTHER:-1}:1']}\n";
-        let ports = PortMap::from([("dns".to_owned(), 61_001), ("db-1".to_owned(), 61_002)]);
-        let variables = port_variables(text, &ports);
-        let found: Vec<(&str, &str)> =
-            variables.iter().map(|(name, port)| (name.as_str(), port.as_str())).collect();
-        assert_eq!(
-            found,
-            [
-                ("DB_1_PORT", "61002"),
-                ("DNS_PORT", "61001"),
-                ("DNS_UDP", "61001"),
-                ("WANTED", "61002"),
-                ("dns_port", "61001"),
-            ]
-        );
     }
 }

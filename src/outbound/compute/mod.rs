@@ -2,16 +2,20 @@
 
 mod application;
 mod compose;
+mod confine;
 mod docker;
 mod known;
 mod leftovers;
+mod limits;
 mod logs;
+mod names;
 mod on_machine;
 mod patch;
 mod ready;
 mod repository;
 mod source;
 mod sweep;
+mod variables;
 mod worktree;
 
 pub use leftovers::{labelled, remove_labelled};

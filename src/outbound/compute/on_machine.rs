@@ -14,7 +14,7 @@ use super::known::Known;
 use super::patch::{self, Patch};
 use super::source::CodeSource;
 use super::sweep::sweep;
-use crate::domain::compose::project_name;
+use crate::domain::compose::{Confinement, project_name};
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -52,6 +52,8 @@ pub struct ComputeOptions {
     pub docker_config: PathBuf,
     /// What the entry says of how the machine is reached: address and account.
     pub reached: Option<(String, String)>,
+    /// What its compose files may ask for; `None`: whatever they like.
+    pub confinement: Option<Confinement>,
 }
 
 /// One environment on a machine.
@@ -130,6 +132,16 @@ impl MachineCompute {
             (patch::PROJECT_LABEL, self.options.slug.clone()),
             (patch::NAME_LABEL, environment.to_owned()),
         ]
+    }
+
+    pub(super) fn patch<'a>(
+        &'a self,
+        name: &'a str,
+        ports: &'a PortMap,
+        labels: &'a [(&'static str, String)],
+    ) -> Patch<'a> {
+        let (bind, confinement) = (&self.options.bind, self.options.confinement.as_ref());
+        Patch { name, ports, bind, labels, life: self.options.life, confinement }
     }
 
     pub(super) fn path(&self, info: &ComputeAccessInfo) -> PathBuf {
@@ -213,7 +225,7 @@ impl ComputePort for MachineCompute {
         self.machine.end_tools(self.options.life).await?;
         let mut compose = self.compose(environment).await?;
         let (labels, name) = (self.labels(environment), compose.place.name.clone());
-        let patch = Patch { name: &name, ports, bind: &self.options.bind, labels: &labels };
+        let patch = self.patch(&name, ports, &labels);
         let root = self.path(info);
         let start = async {
             compose.resolve((&root, file), &patch, cancel).await?;

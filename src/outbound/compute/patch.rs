@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{limits, names};
+use crate::domain::compose::Confinement;
+use crate::domain::environment::LifeId;
+use crate::domain::error::PortResult;
 use crate::domain::port_map::PortMap;
 
 /// Marks everything of one bot.
@@ -23,14 +27,25 @@ pub(super) struct Patch<'a> {
     pub(super) bind: &'a str,
     /// Labels for all that is made.
     pub(super) labels: &'a [(&'static str, String)],
+    /// The environment's life, which its images are named by.
+    pub(super) life: LifeId,
+    /// Bounds for what is not trusted.
+    pub(super) confinement: Option<&'a Confinement>,
 }
 
 impl Patch<'_> {
     /// Changes a file as `docker compose config --format json` gives it.
-    pub(super) fn apply(&self, file: &mut Value) {
+    ///
+    /// # Errors
+    /// When it asks for what two environments cannot both have.
+    pub(super) fn apply(&self, file: &mut Value) -> PortResult<()> {
+        names::make_own(file, self.life)?;
         for (name, service) in entries(file, "services") {
             service.remove("container_name");
             self.label(service);
+            if let Some(build) = service.get_mut("build").and_then(Value::as_object_mut) {
+                self.label(build);
+            }
             self.publish(name, service);
         }
         for section in ["networks", "volumes"] {
@@ -38,18 +53,17 @@ impl Patch<'_> {
                 if item.get("external").and_then(Value::as_bool) == Some(true) {
                     continue;
                 }
-                self.own_name(key, item);
+                // A name that the file fixes would be shared by all environments.
+                item.insert("name".to_owned(), json!(format!("{}_{key}", self.name)));
                 self.label(item);
             }
         }
-    }
-
-    /// A name that the file fixes would be shared by all environments.
-    fn own_name(&self, key: &str, item: &mut Map<String, Value>) {
-        let own = format!("{}_", self.name);
-        if !item.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with(&own)) {
-            item.insert("name".to_owned(), json!(format!("{own}{key}")));
+        if let Some(confinement) = self.confinement {
+            for (_, service) in entries(file, "services") {
+                limits::impose(service, confinement);
+            }
         }
+        Ok(())
     }
 
     fn label(&self, item: &mut Map<String, Value>) {
@@ -76,7 +90,7 @@ impl Patch<'_> {
 }
 
 /// The named mappings of a section. One that is `null` (a volume without any option) becomes an empty mapping.
-fn entries<'a>(file: &'a mut Value, section: &str) -> Vec<(&'a str, &'a mut Map<String, Value>)> {
+pub(super) fn entries<'a>(file: &'a mut Value, section: &str) -> Vec<(&'a str, &'a mut Map<String, Value>)> {
     let Some(section) = file.get_mut(section).and_then(Value::as_object_mut) else { return Vec::new() };
     let mut found = Vec::new();
     for (name, item) in section.iter_mut() {
@@ -114,7 +128,10 @@ mod tests {
         });
         let ports = PortMap::from([("db".to_owned(), 61000)]);
         let labels = [(ENVIRONMENT_LABEL, "life".to_owned())];
-        Patch { name: "shop-pr-1", ports: &ports, bind: "0.0.0.0", labels: &labels }.apply(&mut file);
+        let life = LifeId(uuid::Uuid::nil());
+        let patch =
+            Patch { name: "shop-pr-1", ports: &ports, bind: "0.0.0.0", labels: &labels, life, confinement: None };
+        patch.apply(&mut file).unwrap();
         let own = json!({"previewbot.environment": "life"});
         let expected = json!({
             "name": "shop-pr-1",

@@ -78,6 +78,9 @@ impl Compose {
         let mut message = error.to_string();
         for container in at_fault {
             message = format!("{message}\nservice {}: {}", container.service, container.status);
+            if self.ran_out_of_memory(container).await {
+                message.push_str("\nit was ended because it used more memory than it may have");
+            }
             let arguments = ["logs", "--no-color", "--no-log-prefix", "--tail", "15", &container.service];
             if let Ok(logs) = self.compose(&arguments, QUICK, &CancellationToken::new()).await {
                 message.push('\n');
@@ -85,6 +88,15 @@ impl Compose {
             }
         }
         PortError::new(error.kind(), docker::whole(message))
+    }
+}
+
+impl Compose {
+    /// The kernel ends what has more than its limit without a word.
+    async fn ran_out_of_memory(&self, container: &ComposeContainer) -> bool {
+        let arguments = ["inspect", "--type", "container", "-f", "{{.State.OOMKilled}}", &container.name];
+        let output = self.place.docker.output(&arguments, QUICK, &CancellationToken::new()).await;
+        output.is_ok_and(|output| output.succeeded() && output.text().trim() == "true")
     }
 }
 

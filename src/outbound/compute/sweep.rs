@@ -1,5 +1,6 @@
 //! Removes what bears an environment's label, however it came to be, and tells what is left.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -35,10 +36,15 @@ pub(super) const KINDS: [Kind; 3] = [
     Kind { word: "volume", name_field: "Name", list: &["volume", "ls"], remove: &["volume", "rm", "-f"] },
 ];
 
-/// Removes every labelled container, network and volume; what is still there then is told, such as `volume x_data`.
+/// Images bear the labels of their build; docker has no word for those in a list of images.
+const IMAGES: Kind =
+    Kind { word: "image", name_field: "Repository", list: &["image", "ls"], remove: &["image", "rm", "-f"] };
+
+/// Removes every labelled container, network, volume and image; what is still there then is told, such as `volume
+/// x_data`.
 pub(super) async fn sweep(docker: &Docker, life: LifeId) -> PortResult<Vec<String>> {
     let mut left = Vec::new();
-    for kind in &KINDS {
+    for kind in KINDS.iter().chain([&IMAGES]) {
         let found = list(docker, kind, life).await?;
         if found.is_empty() {
             continue;
@@ -56,5 +62,6 @@ async fn list(docker: &Docker, kind: &Kind, life: LifeId) -> PortResult<Vec<Stri
     let arguments = [kind.list, kind.all(), &["-q", "--filter", &filter]].concat();
     let what = format!("cannot list {}s", kind.word);
     let output = docker.run(&what, &arguments, QUICK, &CancellationToken::new()).await?;
-    Ok(output.text().lines().map(str::to_owned).collect())
+    let found: BTreeSet<String> = output.text().lines().map(str::to_owned).collect();
+    Ok(found.into_iter().collect())
 }

@@ -45,12 +45,12 @@ const KINDS: [(&[&str], &[&str]); 3] = [
     (&["volume", "ls", "-q"], &["volume", "rm"]),
 ];
 
-pub(super) fn docker(arguments: &[&str]) -> String {
+pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output();
     output.map(|output| String::from_utf8(output.stdout).unwrap().trim().to_owned()).unwrap_or_default()
 }
 
-pub(super) fn has_docker() -> bool {
+pub(crate) fn has_docker() -> bool {
     let works =
         Command::new("docker").args(["compose", "version"]).output().is_ok_and(|output| output.status.success())
             && Command::new("docker").arg("info").output().is_ok_and(|output| output.status.success());
@@ -101,6 +101,7 @@ impl Place {
             installation: "installation-test".to_owned(),
             docker_config: self.bench.path("docker"),
             reached: None,
+            confinement: None,
         };
         let source = MirrorSource {
             git: Arc::new(git),
@@ -145,7 +146,7 @@ impl Drop for Place {
     }
 }
 
-pub(super) fn page(port: u16) -> Option<String> {
+pub(crate) fn page(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     stream.write_all(b"GET /page HTTP/1.0\r\n\r\n").ok()?;
@@ -154,7 +155,7 @@ pub(super) fn page(port: u16) -> Option<String> {
     Some(answer.split_once("\r\n\r\n")?.1.trim().to_owned())
 }
 
-pub(super) fn unused_port() -> u16 {
+pub(crate) fn unused_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -2,7 +2,7 @@
 
 mod application;
 pub(crate) mod bench;
-mod compose;
+pub(crate) mod compose;
 mod env_file;
 mod generated;
 mod git;
