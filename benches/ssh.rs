@@ -45,7 +45,7 @@ const COMPOSE: &str = r#"services:
     image: previewbot-test/busybox:local
     init: true
     ports: ["80"]
-    healthcheck: { test: ["CMD", "true"], interval: 1s, start_interval: 100ms, start_period: 10s }
+    healthcheck: { test: ["CMD", "true"], interval: 200ms, retries: 50 }
 "#;
 
 /// The expert's script. Its arguments: what is to happen, the commit, where the forge, the mirror and the checkout on the
@@ -121,7 +121,7 @@ impl Expert {
 
     fn destroy(&self, name: &str) {
         let script = format!(
-            "docker compose -p expert-{name} down -v -t 0; pkill -f 'httpd -f -p {}'; \
+            "docker compose -p expert-{name} down -v -t 0; pkill -f '[h]ttpd -f -p {}'; \
              git -C {root}/repo.git worktree remove --force ../{name}; :",
             self.port,
             root = self.root.display()

@@ -178,7 +178,7 @@ impl Actor {
 async fn suffers(act: Act) {
     let mut actor = Actor::new(act).await;
     let bytes = actor.measure().await;
-    let (resets, half_closes) = if tortures() { (20, 10) } else { (3, 1) };
+    let (resets, half_closes) = if tortures() { (20, 10) } else { (2, 1) };
     let all = [cuts(bytes, Fault::Reset, resets), cuts(bytes, Fault::HalfClose, half_closes)].concat();
     for cut in all {
         eprintln!("{act:?} of {bytes:?} bytes: {cut:?}");

@@ -90,18 +90,23 @@ impl Connected {
         eventually(&format!("login {times}"), || self.served.log(), looking).await;
     }
 
-    /// The processes that keep connections.
+    /// The processes that keep connections. One that has not gone to the background yet, and so will be another one, is
+    /// not among them, nor is its child.
     fn masters(&self) -> Vec<i32> {
         let folder = self.folder.path().to_string_lossy().into_owned();
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let line = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            if let Some(pid) = pid.filter(|_| line.starts_with("ssh") && line.contains(&folder)) {
-                found.push(pid);
-            }
-        }
-        found
+        let is_ssh = |pid: &str| {
+            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.starts_with("ssh") && line.contains(&folder)
+        };
+        let is_settled = |pid: &str| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let parent =
+                status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap_or_default().trim().to_owned();
+            !is_ssh(&parent) && self.served.running() != parent.parse().ok()
+        };
+        let names = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+        let pids = names.filter_map(|name| name.to_str().map(str::to_owned));
+        pids.filter(|pid| is_ssh(pid) && is_settled(pid)).filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// The folders of control sockets.

@@ -101,7 +101,7 @@ async fn a_deploy_whose_connection_is_cut_anywhere_ends_as_any_other() {
     let mut sweep = Sweep::new().await;
     sweep.deploy(None).await;
     let bytes = sweep.deploy(None).await;
-    let (resets, half_closes) = if tortures() { (60, 30) } else { (3, 1) };
+    let (resets, half_closes) = if tortures() { (60, 30) } else { (2, 1) };
     for cut in [cuts(bytes, Fault::Reset, resets), cuts(bytes, Fault::HalfClose, half_closes)].concat() {
         eprintln!("a deploy of {bytes:?} bytes: {cut:?}");
         sweep.deploy(Some(cut)).await;

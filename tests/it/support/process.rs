@@ -166,6 +166,11 @@ impl Served {
         self.child.as_ref().unwrap().id()
     }
 
+    /// The process, while there is one.
+    pub(crate) fn running(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
