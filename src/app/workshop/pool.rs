@@ -20,6 +20,8 @@ use crate::worker::workshop::Place;
 const TRIES: u32 = 5;
 /// How long a host may take to answer whether it was its fault that work failed.
 const LOOK: Duration = Duration::from_secs(10);
+/// A disk with fewer free bytes is full.
+const FULL: u64 = 16 * 1024 * 1024;
 
 /// How a host of the settings is reached.
 pub(crate) fn ssh_options(host: &Host) -> SshOptions {
@@ -133,8 +135,13 @@ impl Pool {
 
     /// The same by a look at the host itself, which is recorded where it does not answer.
     pub(super) async fn look(&self, host: &PoolHost) -> PortResult<Option<String>> {
-        let why = match tokio::time::timeout(LOOK, host.ssh.check()).await {
-            Ok(Ok(())) => return Ok(None),
+        let why = match tokio::time::timeout(LOOK, Watched::look(host)).await {
+            // Trying again does not help until somebody has made room, which may take longer than all tries.
+            Ok(Ok(figures)) if figures.disk_free.is_some_and(|free| free < FULL) => {
+                let name = &host.settings.name;
+                return Ok(Some(format!("host {name}: its disk is full: it goes on once there is room")));
+            }
+            Ok(Ok(_)) => return Ok(None),
             Ok(Err(error)) => error.chain(),
             Err(_) => format!("it did not answer within {LOOK:?}"),
         };

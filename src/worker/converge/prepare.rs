@@ -94,7 +94,8 @@ impl Converger {
         let repository = &environment.project.repository;
         let project_root = self.workshop.control_checkout(environment);
         let commit = self.git.checked_out(repository, &project_root).await?;
-        let config = match &commit {
+        // Where nothing was made, no hook has anything to undo, and what is checked out may be what could not be used.
+        let config = match commit.as_ref().filter(|_| environment.entry.is_some()) {
             Some(commit) => {
                 let mode = self.workshop.mode(repository);
                 load::recall(mode, &self.reader(repository, commit)).await?.config

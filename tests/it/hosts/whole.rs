@@ -134,7 +134,7 @@ async fn an_untrusted_preview_runs_the_same_in_the_sandbox() {
     let place = Place::new("sandboxed").await;
     // As `previewbot hosts prepare` leaves it.
     place.vm.says(&["sh", "-c", "mkdir -p /run/previewbot && echo public >/run/previewbot/egress"]).await;
-    let copy = "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local cp /bin/busybox /there/";
+    let copy = "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local busybox cp /bin/busybox /there/";
     place.vm.says(&["sh", "-c", copy]).await;
     lives(&place, SANDBOXED, "sandboxed", sandbox(place.host("vm-1").await)).await;
 }

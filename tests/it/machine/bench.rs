@@ -146,7 +146,7 @@ impl Bench {
             checkout,
             repository: self.path("none"),
             labels: vec![("previewbot.environment", self.life.to_string())],
-            confinement: Confinement { memory: 256 * MIB, milli_cpus: 500, pids: 60, ..Confinement::default() },
+            confinement: Confinement { memory: 256 * MIB, milli_cpus: 300, pids: 50, ..Confinement::default() },
         })
     }
 

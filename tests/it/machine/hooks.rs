@@ -150,7 +150,8 @@ everywhere! {
             };
             let hook = bench.hook(&format!("step-{wait}"), "sleep 1000");
             let (outcome, ()) = tokio::join!(held.runner.run(&hook, &cancel), stop);
-            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         }
         // A late one would run in a moment.
         held.runner.run(&bench.hook("next", "sleep 1"), &CancellationToken::new()).await.unwrap();

@@ -92,7 +92,7 @@ clock() {
   now=${now%.*}${now#*.}
 }
 
-# end_all MARK [GROUP]: ends them, by force after half a second; prints those that are still there after two and a half.
+# end_all MARK [GROUP]: ends them, by force after half a second; prints those that are still there after five.
 end_all() {
   told=' '
   clock
@@ -101,7 +101,7 @@ end_all() {
     alive=$(meant "$1" "${2:-}" | sort -u)
     [ -n "$alive" ] || return 0
     clock
-    if [ "$((now - began))" -ge 250 ]; then
+    if [ "$((now - began))" -ge 500 ]; then
       printf '%s\n' "$alive"
       return 0
     fi
