@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +114,9 @@ pub(super) async fn open(options: &OpenOptions) -> Result<Opened, StoreError> {
 /// Makes folder and file, the file for its owner only: it holds webhook bodies. `SQLite`'s side files follow it.
 fn make_file(path: &Path) -> Result<(), StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
+        // As the bot makes its data folder: others may pass through and not look in.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o711).create(folder);
+        made.map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
     }
     open_private(path).map(drop)
 }

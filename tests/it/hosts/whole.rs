@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::bench::{PAGE, host, setup};
+use super::desk::Desk;
+use super::prepare::{self, let_root_in};
 use crate::support::bot::{REPO, TestBot, eventually, get, merge};
 use crate::support::host::sshd::Sshd;
 use crate::support::host::vm::Vm;
@@ -91,7 +93,10 @@ struct Place {
 
 impl Place {
     async fn new(test: &str) -> Self {
-        let vm = Vm::shared().await;
+        Self::on(Vm::shared().await, test).await
+    }
+
+    async fn on(vm: &'static Vm, test: &str) -> Self {
         vm.load_image(IMAGE).await;
         let root = format!("/srv/{test}");
         vm.says(&["install", "-d", "-o", "preview", &root]).await;
@@ -131,10 +136,15 @@ fn sandbox(mut host: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_untrusted_preview_runs_the_same_in_the_sandbox() {
-    let place = Place::new("sandboxed").await;
-    // As `previewbot hosts prepare` leaves it.
-    place.vm.says(&["sh", "-c", "mkdir -p /run/previewbot && echo public >/run/previewbot/egress"]).await;
-    let copy = "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local busybox cp /bin/busybox /there/";
+    // The rules of a sandbox hold for the whole machine.
+    let vm: &Vm = Box::leak(Box::new(Vm::start("sandboxed").await));
+    let place = Place::on(vm, "sandboxed").await;
+    let_root_in(vm).await;
+    let desk = Desk::new(&[prepare::sandbox(vm)]);
+    let identity = vm.login().identity.to_string_lossy().into_owned();
+    desk.says(&["hosts", "prepare", "vm-1", "--user", "root", "--identity-file", &identity]).await;
+    let copy =
+        "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local busybox cp /bin/busybox /there/";
     place.vm.says(&["sh", "-c", copy]).await;
     lives(&place, SANDBOXED, "sandboxed", sandbox(place.host("vm-1").await)).await;
 }
@@ -195,6 +205,9 @@ async fn lives(place: &Place, config: &str, name: &str, settings: Value) {
     let filter = format!("name=previewbot-{life}");
     let chambers = place.vm.says(&["docker", "ps", "--quiet", "--filter", &filter]).await.lines().count();
     assert_eq!(chambers, usize::from(is_sandbox), "hooks of untrusted code have a container of their own");
+    let limits = "{{.HostConfig.PidsLimit}} {{.HostConfig.Memory}} {{.HostConfig.SecurityOpt}}";
+    let limits = place.vm.says(&["docker", "inspect", "--format", limits, &format!("{name}-pr-1-cache-1")]).await;
+    assert_eq!(limits == "256 1073741824 [no-new-privileges:true]", is_sandbox, "{limits}");
     bot.github.people().merge(REPO, number, "alice").await.unwrap();
     bot.comment_with(number, "destroyed").await;
     assert!(get(&web).await.is_none() && get(&api).await.is_none());
