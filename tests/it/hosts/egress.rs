@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use previewbot::outbound::ssh::{SshHost, SshOptions};
+use previewbot::outbound::ssh::SshHost;
 use tokio::net::TcpListener;
 
 use super::desk::Desk;
 use super::prepare::{let_root_in, sandbox};
+use crate::machine::bench::options;
 use crate::support::bot::eventually;
 use crate::support::host::vm::Vm;
 
@@ -195,18 +196,7 @@ impl Place {
 
     /// Whether the bot takes the host for one that keeps previews in.
     async fn is_confined(&self) -> bool {
-        let login = self.vm.login();
-        let host = SshHost::new(SshOptions {
-            name: "vm-1".to_owned(),
-            address: login.address.ip().to_string(),
-            port: login.address.port(),
-            user: login.user.clone(),
-            identity_file: Some(login.identity.clone()),
-            known_hosts_file: Some(login.known_hosts_file()),
-            host_key: None,
-            is_made: false,
-            proxy_command: None,
-        });
+        let host = SshHost::new(options(self.vm.login()));
         host.figures("/srv/previews").await.unwrap().confined
     }
 }
