@@ -19,7 +19,7 @@ use crate::domain::ports::{
 use crate::inbound::http::webhook::{GithubWebhook, WebhookSecrets};
 use crate::inbound::http::{self, HttpState};
 use crate::outbound::forge::github::{GithubApp, GithubForge};
-use crate::outbound::git::{CheckoutLimits, MirrorGit};
+use crate::outbound::git::MirrorGit;
 use crate::outbound::store::{OpenOptions, Store};
 use crate::settings::{DatabaseUrl, GithubCredentials, Settings};
 use crate::worker::assess::Assessor;
@@ -304,6 +304,5 @@ fn forges(settings: &Settings, credentials: Option<&GithubCredentials>, world: &
 
 fn mirror(settings: &Settings) -> MirrorGit {
     let urls = settings.github.iter().map(|github| (ForgeKind::Github, github.git_url.clone())).collect();
-    let (files, bytes) = settings.limits.checkout();
-    MirrorGit::new(&settings.data_dir, urls, CheckoutLimits { files, bytes })
+    MirrorGit::new(&settings.data_dir, urls, settings.limits.checkout())
 }

@@ -5,13 +5,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::bot::{World, open_store};
+use super::folders::FOLDER_MODE;
 use super::hosts;
 use crate::domain::checkup::{Finding, Judgement};
 use crate::outbound::forge::github::{GithubApp, GithubForge};
 use crate::settings::{DEFAULT_FILE, DatabaseUrl, Settings};
-
-/// Others may pass through to what hooks need, and do nothing else.
-const FOLDER_MODE: u32 = 0o711;
 
 /// Looks at everything.
 pub(super) async fn examine(config: Option<&Path>, world: &World) -> Vec<Finding> {

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::domain::environment::{Environment, LifeId};
 use crate::outbound::supervisor::life_folder;
 
+/// Others may pass through to what hooks need, and do nothing else.
+pub(super) const FOLDER_MODE: u32 = 0o711;
+
 /// The folders of one installation.
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
@@ -21,10 +24,10 @@ impl Folders {
     /// the bot alone.
     pub(super) fn make(&self) -> std::io::Result<()> {
         for (folder, mode) in [
-            (self.data.clone(), 0o711),
+            (self.data.clone(), FOLDER_MODE),
             (self.data.join("mirrors"), 0o700),
-            (self.data.join("control"), 0o711),
-            (self.previews(), 0o711),
+            (self.data.join("control"), FOLDER_MODE),
+            (self.previews(), FOLDER_MODE),
         ] {
             std::fs::DirBuilder::new().recursive(true).mode(mode).create(&folder)?;
             std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode))?;

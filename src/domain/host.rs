@@ -12,6 +12,12 @@ pub struct VmSpec {
 /// Hosts with this label are for untrusted work: others go there only when they ask for the label.
 pub const SANDBOX_LABEL: &str = "sandbox";
 
+/// Whether a host with these labels is for untrusted work.
+#[must_use]
+pub fn is_sandbox(labels: &[String]) -> bool {
+    labels.iter().any(|label| label == SANDBOX_LABEL)
+}
+
 /// Whether a host takes environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostState {
@@ -63,14 +69,8 @@ pub const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
 
 impl VmInfo {
     fn suits(&self, spec: &VmSpec) -> bool {
-        let is_asked_for = spec.sandbox || spec.labels.iter().any(|label| label == SANDBOX_LABEL);
-        spec.labels.iter().all(|label| self.labels.contains(label)) && self.is_sandbox() == is_asked_for
-    }
-
-    /// Whether it is for untrusted work.
-    #[must_use]
-    pub fn is_sandbox(&self) -> bool {
-        self.labels.iter().any(|label| label == SANDBOX_LABEL)
+        let is_asked_for = spec.sandbox || is_sandbox(&spec.labels);
+        spec.labels.iter().all(|label| self.labels.contains(label)) && is_sandbox(&self.labels) == is_asked_for
     }
 
     /// Why it gets no new environment now; `None` when it does.
@@ -83,7 +83,7 @@ impl VmInfo {
             HostState::Draining => return Some(format!("{name} is being drained")),
             HostState::Ready => {}
         }
-        if self.is_sandbox() && !self.confined {
+        if is_sandbox(&self.labels) && !self.confined {
             return Some(format!("{name} is not prepared for a sandbox: run `previewbot hosts prepare {name}`"));
         }
         match self.capacity {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{SecretSource, SettingsError};
 use crate::domain::change::{ForgeKind, RepoName, Repository};
-use crate::domain::host::SANDBOX_LABEL;
+use crate::domain::host::is_sandbox;
 
 /// `[local]`: previews on the bot's own machine.
 #[derive(Debug, Clone, Deserialize)]
@@ -281,16 +281,14 @@ pub enum Placed {
     Nowhere(String),
 }
 
-fn is_sandbox(host: &Host) -> bool {
-    host.labels.iter().any(|label| label == SANDBOX_LABEL)
-}
-
 pub(super) fn placement(project: Option<&ProjectSettings>, hosts: &[Host]) -> Placed {
     match project.and_then(|p| p.mode) {
         Some(Mode::Local) => Placed::In(Mode::Local),
         None if hosts.is_empty() => Placed::Nowhere(NO_PLACEMENT.to_owned()),
         Some(Mode::Preview) if hosts.is_empty() => Placed::Nowhere(NO_HOSTS.to_owned()),
-        Some(Mode::Sandbox) if !hosts.iter().any(is_sandbox) => Placed::Nowhere(NO_SANDBOX.to_owned()),
+        Some(Mode::Sandbox) if !hosts.iter().any(|host| is_sandbox(&host.labels)) => {
+            Placed::Nowhere(NO_SANDBOX.to_owned())
+        }
         Some(Mode::Sandbox) => Placed::In(Mode::Sandbox),
         Some(Mode::Preview) | None => Placed::In(Mode::Preview),
     }

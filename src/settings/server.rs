@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::SettingsError;
+use crate::domain::ports::CheckoutLimits;
 
 /// `[server]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -175,10 +176,10 @@ impl Limits {
         Duration::from_secs(self.step_timeout_seconds)
     }
 
-    /// What the checkout of a commit may be at most: files, and bytes of all of them.
+    /// What the checkout of a commit may be at most.
     #[must_use]
-    pub const fn checkout(&self) -> (u64, u64) {
-        (self.checkout_files, self.checkout_mb.saturating_mul(1_000_000))
+    pub const fn checkout(&self) -> CheckoutLimits {
+        CheckoutLimits { files: self.checkout_files, bytes: self.checkout_mb.saturating_mul(1_000_000) }
     }
 
     /// How long a preview lives after its last deploy; `None` = for ever.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::known;
 use crate::app::workshop::ssh_options;
-use crate::domain::checkup::host::SANDBOX;
+use crate::domain::host::is_sandbox;
 use crate::inbound::cli::CliError;
 use crate::inbound::cli::arguments::{Egress, PrepareHostArguments};
 use crate::outbound::ssh::{Preparation, SshHost, SshOptions, public_key};
@@ -17,8 +17,7 @@ pub(super) async fn run(settings: &Settings, arguments: &PrepareHostArguments) -
         Some(identity) => Some(public_key(identity).await?),
         None => None,
     };
-    let is_sandbox = host.labels.iter().any(|label| label == SANDBOX);
-    let egress = arguments.egress.or(is_sandbox.then_some(Egress::Public));
+    let egress = arguments.egress.or(is_sandbox(&host.labels).then_some(Egress::Public));
     let preparation = Preparation {
         user: host.user.clone(),
         root: host.root().to_string_lossy().into_owned(),

@@ -6,13 +6,11 @@ use serde::Deserialize;
 
 use super::networks::Networks;
 use super::{Bytes, Finding, Judgement};
-use crate::domain::host::{LEAST_DISK, LEAST_MEMORY};
+use crate::domain::host::{LEAST_DISK, LEAST_MEMORY, is_sandbox};
 
 /// Sessions that must be open on one connection at the same time: eight at work, one that looks how the host is, one
 /// that ends others.
 pub const SESSIONS: usize = 10;
-/// The label of hosts that are meant for untrusted work.
-pub const SANDBOX: &str = "sandbox";
 
 /// A login that takes longer is worth a word, in ms.
 const SLOW_LOGIN: u64 = 1000;
@@ -289,23 +287,19 @@ fn clock(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
     })
 }
 
-fn is_sandbox(asked: &HostAsked) -> bool {
-    asked.labels.iter().any(|label| label == SANDBOX)
-}
-
 fn prepare(asked: &HostAsked) -> String {
     format!("run `previewbot hosts prepare {}`", asked.name)
 }
 
 fn sandbox(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(asked).then(|| match facts.text("prepared") {
+    is_sandbox(&asked.labels).then(|| match facts.text("prepared") {
         Some("yes") => Judgement::passed("it was prepared for untrusted work"),
         _ => Judgement::failed("it is labelled sandbox, but was not prepared for untrusted work", prepare(asked)),
     })
 }
 
 fn egress(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(asked).then(|| match facts.text("confined") {
+    is_sandbox(&asked.labels).then(|| match facts.text("confined") {
         Some("yes") => Judgement::passed("rules keep previews from private networks"),
         _ => Judgement::failed(
             "no rules keep previews from private networks: after a boot they must be set again",

@@ -8,6 +8,15 @@ use crate::domain::change::{Repository, Sha};
 use crate::domain::environment::LifeId;
 use crate::domain::error::PortResult;
 
+/// What a checkout may be at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckoutLimits {
+    /// Files and links.
+    pub files: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+}
+
 /// The bot's mirrors and the checkouts made from them.
 #[async_trait]
 pub trait Git: Send + Sync {
@@ -15,7 +24,8 @@ pub trait Git: Send + Sync {
     /// alive for the environment's life. The token goes to git through a credential helper, never a URL or argv.
     ///
     /// # Errors
-    /// `NotFound` when the forge no longer has the commit, `Denied` when the token may not read it, `Cancelled`.
+    /// `NotFound` when the forge no longer has the commit, `Denied` when the token may not read it, `Invalid` when its
+    /// checkout would be too much, `Cancelled`.
     async fn fetch(
         &self,
         repository: &Repository,

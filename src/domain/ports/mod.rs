@@ -33,7 +33,7 @@ pub use folder_environments::{Errand, FolderEnvironments, FolderProject};
 pub use forge::{
     Check, CheckConclusion, CheckState, Comment, Deployment, DeploymentState, Forge, NewCheck, NewDeployment,
 };
-pub use git::Git;
+pub use git::{CheckoutLimits, Git};
 pub use hook_runner::{HookCommand, HookExit, HookOutcome, HookOutput, HookRunner};
 pub use hosts::{HostFigures, HostRecord, Hosts};
 pub use housekeeping::Housekeeping;

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::checkout::Checkout;
 use super::command::Git as GitProcess;
-use super::weight::{CheckoutLimits, weigh};
+use super::weight::weigh;
 use super::{failure, path};
 use crate::domain::change::{ForgeKind, Repository, Sha};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::ports::Git;
+use crate::domain::ports::{CheckoutLimits, Git};
 use crate::outbound::file_work::apart;
 
 /// Everything that a forge shows of a repository, for servers that give no commit by its id.

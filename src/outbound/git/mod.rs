@@ -12,4 +12,3 @@ mod weight;
 
 pub use command::host_variables;
 pub use mirror::{MirrorGit, Push};
-pub use weight::CheckoutLimits;

@@ -8,16 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::command::Git;
 use crate::domain::change::Sha;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::ports::LineSink;
-
-/// What a checkout may be at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckoutLimits {
-    /// Files and links.
-    pub files: u64,
-    /// Bytes of all files together.
-    pub bytes: u64,
-}
+use crate::domain::ports::{CheckoutLimits, LineSink};
 
 /// Counts lines of `git ls-tree -l` until there is too much.
 struct Scale {

@@ -11,7 +11,7 @@ impl SshHost {
     /// Free disk and memory, and whether previews are kept in.
     ///
     /// # Errors
-    /// As [`SshHost::check`].
+    /// `Unavailable` when it cannot be reached, `Denied` when its key or ours is refused.
     pub async fn figures(&self, root: &str) -> PortResult<HostFigures> {
         let answer = self.done("cannot look at the machine", &Request::new(FIGURES, [root]).aside()).await?;
         Ok(parse(&answer.text()))

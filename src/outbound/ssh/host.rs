@@ -69,15 +69,6 @@ impl SshHost {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Whether it answers, connecting where needed.
-    ///
-    /// # Errors
-    /// `Unavailable` when it cannot be reached, `Denied` when its key or ours is refused.
-    pub async fn check(&self) -> PortResult<()> {
-        let request = Request::plain("").within(Duration::from_secs(15)).aside();
-        self.once(&request, &CancellationToken::new()).await.map(drop).map_err(|failed| self.told(failed))
-    }
-
     /// Makes a request, again after a lost connection.
     pub(super) async fn ask(&self, request: &Request, cancel: &CancellationToken) -> PortResult<Answer> {
         let mut waits = TRIES.into_iter();

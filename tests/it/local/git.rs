@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use previewbot::domain::change::{ForgeKind, Repository, Sha};
 use previewbot::domain::error::ErrorKind;
-use previewbot::domain::ports::Git;
-use previewbot::outbound::git::{CheckoutLimits, MirrorGit};
+use previewbot::domain::ports::{CheckoutLimits, Git};
+use previewbot::outbound::git::MirrorGit;
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{BOUNDLESS, Bench, commit, forge_repository, git, git_with};
