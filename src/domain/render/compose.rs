@@ -15,6 +15,8 @@ use crate::domain::project::{ProjectConfig, ProxyConfig, RunnerComposeConfig, Se
 
 /// File name in the compute root.
 pub const COMPOSE_FILE: &str = ".previewctl.compose.yaml";
+/// Where the checkout is in the container of a generated service.
+pub const CHECKOUT: &str = "/app";
 /// The generated proxy's name in the file.
 pub const PROXY_SERVICE: &str = "nginx";
 /// The only proxy.
@@ -70,10 +72,10 @@ fn application(
 ) -> Value {
     let path = service.path.trim_start_matches("./").trim_end_matches('/');
     let beside = |file: &str| if matches!(path, "" | ".") { file.to_owned() } else { format!("{path}/{file}") };
-    let directory = if matches!(path, "" | ".") { "/app".to_owned() } else { format!("/app/{path}") };
+    let directory = if matches!(path, "" | ".") { CHECKOUT.to_owned() } else { format!("{CHECKOUT}/{path}") };
     let mut value = json!({
         "image": literal(&compose.image),
-        "volumes": [".:/app"],
+        "volumes": [format!(".:{CHECKOUT}")],
         "network_mode": "host",
         "working_dir": literal(&directory),
         "command": command,

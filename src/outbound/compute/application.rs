@@ -56,6 +56,8 @@ async fn resolve_application(
     let generated = read_generated(&*machine, root).await?;
     machine.write(&staged, &generated).await?;
     let docker = compose.place.docker.clone();
+    let lodging = machine.lodging().filter(|_| patch.confinement.is_some());
+    let patch = &Patch { lodging: lodging.as_ref(), ..*patch };
     let understood = compose.understood(&docker, (root, &staged, &generated), COMPOSE_FILE, patch, cancel).await;
     let mut resolved =
         understood.map_err(|error| if patch.confinement.is_some() { hint(error) } else { error })?;
@@ -71,10 +73,8 @@ async fn resolve_application(
 /// The file is generated: what is to be changed is not in it.
 fn hint(error: PortError) -> PortError {
     match error.kind() {
-        ErrorKind::Invalid => error.context(
-            "the application of `runner.compose` (one that needs the host's network cannot run in a sandbox: start its \
-             services from `infrastructure.compose_file`)",
-        ),
+        ErrorKind::Invalid => error
+            .context("the application of `runner.compose` (in a sandbox it can run on a host of the pool alone)"),
         _ => error,
     }
 }
@@ -153,9 +153,15 @@ impl Containers for MachineCompute {
     async fn up(&self, request: &UpRequest<'_>, cancel: &CancellationToken) -> PortResult<()> {
         self.machine.end_tools(self.options.life).await?;
         let mut compose = self.compose(request.target.environment).await?;
+        let part = request.target.part;
+        if part == Part::Application {
+            // All that its services mount is beyond the reach of whoever writes in the checkout.
+            self.undisturbed(self.resolve_part(&mut compose, request, cancel)).await?;
+            return compose.up_services(part, request.target.services, cancel).await;
+        }
         let start = async {
             self.resolve_part(&mut compose, request, cancel).await?;
-            compose.up_services(request.target.part, request.target.services, cancel).await
+            compose.up_services(part, request.target.services, cancel).await
         };
         self.undisturbed(start).await
     }
@@ -173,10 +179,10 @@ impl Containers for MachineCompute {
         self.machine.end_tools(self.options.life).await?;
         let compose = self.compose(target.environment).await?;
         require_started(&compose, target.part)?;
-        if self.options.confinement.is_some() {
+        if self.options.confinement.is_some() && target.part == Part::Infrastructure {
             // It would follow what is mounted to wherever it leads now.
             let message =
-                "services of a sandbox are not restarted but deployed again, which looks at what they mount";
+                "infrastructure of a sandbox is not restarted but deployed again, which looks at what it mounts";
             return Err(PortError::new(ErrorKind::Invalid, message));
         }
         compose.restart_services(target.part, target.services, cancel).await

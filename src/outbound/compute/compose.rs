@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::confine::Warden;
 use super::docker::{self, Docker};
+use super::generated;
 use super::known::{Files, Known};
 use super::patch::Patch;
 use super::ready;
@@ -40,6 +41,8 @@ pub(super) struct ComposePlace {
     pub(super) stop_seconds: u64,
     /// How long services without a health check are watched after their start.
     pub(super) watch: Duration,
+    /// Whether it is not trusted.
+    pub(super) is_confined: bool,
 }
 
 /// A compose project and the files that it is run from.
@@ -137,6 +140,9 @@ impl Compose {
             docker = docker.with(confined());
         }
         let mut resolved = self.config(&docker, (root, path), what, cancel).await?;
+        if patch.lodging.is_some() {
+            generated::recognise(&mut resolved, root)?;
+        }
         if let Some(warden) = &warden {
             warden.judge_resolved(&resolved).await?;
         }
@@ -214,7 +220,12 @@ impl Compose {
             return Ok(());
         }
         // Its own `--wait` takes a job that ended well for a failure and stops waiting for the others.
-        let mut arguments = vec!["up", "-d", "--remove-orphans"];
+        let mut arguments = vec!["up", "-d"];
+        // An orphan that stands still goes on for a moment before it ends, and one of the application could then lay links
+        // that Docker follows for the infrastructure: it is removed with the application's own start.
+        if part == Part::Application || !self.place.is_confined || !self.has(Part::Application) {
+            arguments.push("--remove-orphans");
+        }
         if self.builds(part) {
             arguments.push("--build");
         }

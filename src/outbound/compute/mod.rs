@@ -4,6 +4,7 @@ mod application;
 mod compose;
 mod confine;
 mod docker;
+mod generated;
 mod known;
 mod leftovers;
 mod limits;
@@ -20,7 +21,7 @@ mod worktree;
 
 pub use leftovers::{labelled, remove_labelled};
 pub use on_machine::{ComputeOptions, MachineCompute};
-pub use patch::{ENVIRONMENT_LABEL, INSTALLATION_LABEL};
+pub use patch::{CHECKOUT_LABEL, ENVIRONMENT_LABEL, INSTALLATION_LABEL};
 pub use repository::main_worktree;
 pub use source::{CodeSource, MirrorSource};
 pub use worktree::WorktreeSource;

@@ -113,11 +113,13 @@ impl MachineCompute {
             docker: self.docker(),
             stop_seconds: self.options.stop_seconds,
             watch: self.options.watch,
+            is_confined: self.options.confinement.is_some(),
         };
         Compose::open(place, self.known.clone()).await
     }
 
-    /// Works with files of the checkout while nothing that hooks of untrusted code left running can exchange them.
+    /// Works with files of the checkout while nothing that hooks of untrusted code left running, and no service of it, can
+    /// exchange them.
     pub(super) async fn undisturbed<T>(&self, work: impl Future<Output = PortResult<T>> + Send) -> PortResult<T> {
         self.machine.hold_still(true).await?;
         let done = work.await;
@@ -141,7 +143,7 @@ impl MachineCompute {
         labels: &'a [(&'static str, String)],
     ) -> Patch<'a> {
         let (bind, confinement) = (&self.options.bind, self.options.confinement.as_ref());
-        Patch { name, ports, bind, labels, life: self.options.life, confinement }
+        Patch { name, ports, bind, labels, life: self.options.life, confinement, lodging: None }
     }
 
     pub(super) fn path(&self, info: &ComputeAccessInfo) -> PathBuf {

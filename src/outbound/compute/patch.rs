@@ -2,16 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{limits, names};
+use super::{generated, limits, names};
 use crate::domain::compose::Confinement;
 use crate::domain::environment::LifeId;
 use crate::domain::error::PortResult;
 use crate::domain::port_map::PortMap;
+use crate::outbound::machine::Lodging;
 
 /// Marks everything of one bot.
 pub const INSTALLATION_LABEL: &str = "previewbot.installation";
 /// Marks everything of one environment's life.
 pub const ENVIRONMENT_LABEL: &str = "previewbot.environment";
+/// Marks, by its life, what untrusted code in may write to the checkout of an environment.
+pub const CHECKOUT_LABEL: &str = "previewbot.checkout";
 /// Names the project, for people.
 pub(super) const PROJECT_LABEL: &str = "previewbot.project";
 /// Names the environment, for people.
@@ -31,6 +34,8 @@ pub(super) struct Patch<'a> {
     pub(super) life: LifeId,
     /// Bounds for what is not trusted.
     pub(super) confinement: Option<&'a Confinement>,
+    /// What services have that the bot generated, where they are not trusted.
+    pub(super) lodging: Option<&'a Lodging>,
 }
 
 impl Patch<'_> {
@@ -61,6 +66,9 @@ impl Patch<'_> {
         if let Some(confinement) = self.confinement {
             for (_, service) in entries(file, "services") {
                 limits::impose(service, confinement);
+                if let Some(lodging) = self.lodging {
+                    generated::lodge(service, lodging, (self.life, confinement.memory));
+                }
             }
         }
         Ok(())
@@ -129,8 +137,8 @@ mod tests {
         let ports = PortMap::from([("db".to_owned(), 61000)]);
         let labels = [(ENVIRONMENT_LABEL, "life".to_owned())];
         let life = LifeId(uuid::Uuid::nil());
-        let patch =
-            Patch { name: "shop-pr-1", ports: &ports, bind: "0.0.0.0", labels: &labels, life, confinement: None };
+        let (bind, name) = ("0.0.0.0", "shop-pr-1");
+        let patch = Patch { name, ports: &ports, bind, labels: &labels, life, confinement: None, lodging: None };
         patch.apply(&mut file).unwrap();
         let own = json!({"previewbot.environment": "life"});
         let expected = json!({

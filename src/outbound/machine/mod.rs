@@ -33,6 +33,17 @@ pub enum Whereabouts {
     Other,
 }
 
+/// What services that the bot generates have of a machine, where they are not trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lodging {
+    /// The number of the account that they run as: the one that runs the hooks.
+    pub user: u32,
+    /// The number of its group.
+    pub group: u32,
+    /// The folder that hooks and services write to besides the checkout.
+    pub home: PathBuf,
+}
+
 /// One environment's part of a machine, as long as the job that it was made for holds the environment.
 #[async_trait]
 pub trait Machine: Send + Sync {
@@ -82,10 +93,15 @@ pub trait Machine: Send + Sync {
     /// Ends every process that bears the life's mark; those that cannot be ended, by number.
     async fn end_marked(&self, life: LifeId) -> PortResult<Vec<i32>>;
 
-    /// Makes what hooks of untrusted code left running stand still, or go on: while files of the checkout are used by
-    /// others than its hooks, nobody may exchange them. Hooks of trusted code are not held.
+    /// Makes what hooks of untrusted code left running, and services of it that may write to the checkout, stand still, or
+    /// go on: while files of the checkout are used by others, nobody may exchange them. Trusted code is not held.
     async fn hold_still(&self, _still: bool) -> PortResult<()> {
         Ok(())
+    }
+
+    /// What services of untrusted code may have here; `None` where they cannot be held.
+    fn lodging(&self) -> Option<Lodging> {
+        None
     }
 
     /// What tells docker here where its daemon is.

@@ -8,6 +8,7 @@ use crate::domain::compose::Confinement;
 use crate::domain::environment::LifeId;
 use crate::domain::error::PortResult;
 use crate::domain::ports::HookCommand;
+use crate::outbound::compute::CHECKOUT_LABEL;
 use crate::outbound::supervisor::folder_name;
 
 const CHAMBER: &str = include_str!("scripts/chamber.sh");
@@ -41,8 +42,9 @@ impl Chamber {
         // Names are those of variables, or they are refused.
         quote::exports(command.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
         let limits = &self.confinement;
-        let labels: Vec<String> =
-            self.labels.iter().map(|(name, value)| format!("--label {name}={value}")).collect();
+        let own = [(CHECKOUT_LABEL, life.to_string())];
+        let labels = self.labels.iter().chain(&own);
+        let labels: Vec<String> = labels.map(|(name, value)| format!("--label {name}={value}")).collect();
         let arguments = [
             name_of(life),
             folder.to_owned(),

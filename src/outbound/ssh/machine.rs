@@ -16,7 +16,8 @@ use super::{chamber, long_tool, quote};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{ComputeAccess, LineSink};
-use crate::outbound::machine::{LARGEST_FILE, Machine, Whereabouts};
+use crate::outbound::compute::CHECKOUT_LABEL;
+use crate::outbound::machine::{LARGEST_FILE, Lodging, Machine, Whereabouts};
 use crate::outbound::supervisor::{LIFE_MARKER, TOOL_MARKER};
 use crate::outbound::tool::{Output, Tool};
 
@@ -163,9 +164,19 @@ impl Machine for SshMachine {
     }
 
     async fn hold_still(&self, still: bool) -> PortResult<()> {
-        let Some(chamber) = self.runner.chamber() else { return Ok(()) };
-        let request = Request::new(STILL, self.fenced([&*chamber, if still { "pause" } else { "unpause" }]));
+        if self.runner.chamber().is_none() {
+            return Ok(());
+        }
+        let label = format!("{CHECKOUT_LABEL}={}", self.runner.life());
+        let request = Request::new(STILL, self.fenced([&*label, if still { "pause" } else { "unpause" }]));
         self.expect("cannot hold the preview's programs", request).await.map(drop)
+    }
+
+    fn lodging(&self) -> Option<Lodging> {
+        self.runner.chamber()?;
+        let home = Path::new(self.runner.folder()).join("home");
+        let (user, group) = self.runner.account()?;
+        Some(Lodging { user, group, home })
     }
 
     fn docker_variables(&self) -> BTreeMap<String, String> {

@@ -72,6 +72,7 @@ pub struct SshRunner {
     options: SshRunnerOptions,
     folder: String,
     boot: String,
+    account: Option<(u32, u32)>,
     /// Runs of former epochs whose results nobody collected.
     inherited: Mutex<Vec<Found>>,
     redactor: Redactor,
@@ -113,10 +114,13 @@ impl SshRunner {
         let arguments = [options.root.clone(), folder.clone(), options.epoch.to_string()];
         let answer = host.done("cannot take the environment over", &Request::new(TAKE_OVER, arguments)).await?;
         let text = answer.text();
-        let (boot, runs) = text.split_once('\n').unwrap_or((&text, ""));
-        let found = runs.lines().filter_map(Found::parse).collect();
+        let mut lines = text.lines();
+        let mut line = || lines.next().unwrap_or_default().to_owned();
+        let (boot, account) = (line(), numbers(&line()));
+        let found = lines.filter_map(Found::parse).collect();
         let commit = options.commit.clone();
-        let runner = Self { host, options, folder, boot: boot.to_owned(), inherited: Mutex::new(found), redactor };
+        let inherited = Mutex::new(found);
+        let runner = Self { host, options, folder, boot, account, inherited, redactor };
         let may_stay = |run: &Found| run.has_ended || run.record.is_for(commit.as_deref());
         runner.end_unless(&mut *runner.inherited.lock().await, may_stay).await?;
         Ok(runner)
@@ -131,6 +135,16 @@ impl SshRunner {
     #[must_use]
     pub fn boot(&self) -> &str {
         &self.boot
+    }
+
+    /// The numbers of the account on the host and of its group.
+    pub(super) fn account(&self) -> Option<(u32, u32)> {
+        self.account
+    }
+
+    /// The life that the hooks belong to.
+    pub(super) fn life(&self) -> LifeId {
+        self.options.life
     }
 
     /// The claim's epoch.
@@ -326,6 +340,12 @@ impl SshRunner {
         self.collect_whole(name).await?;
         Err(why)
     }
+}
+
+/// `<user>:<group>`, as numbers.
+fn numbers(text: &str) -> Option<(u32, u32)> {
+    let (user, group) = text.split_once(':')?;
+    Some((user.parse().ok()?, group.parse().ok()?))
 }
 
 /// Which runs of a former epoch stand for the one that is asked for.

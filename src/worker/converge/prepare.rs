@@ -18,6 +18,8 @@ use crate::domain::project::load::{self, ProjectReader, ReadError, Request};
 
 /// Configuration files larger than this are refused.
 const LARGEST_FILE: u64 = 1024 * 1024;
+/// The mode of previews that are not trusted.
+const SANDBOX: &str = "sandbox";
 
 /// A configuration and the checkout that its provisioner hooks run in.
 pub(super) struct Prepared {
@@ -77,10 +79,11 @@ impl Converger {
         let root = checkout.to_string_lossy();
         let request = Request { mode: self.workshop.mode(repository), root: &root, secrets: Some(&secrets) };
         let files = self.workshop.project_files(checkout);
-        let loaded = load::load(&request, &self.reader(repository, commit), &*files).await?;
+        let mut loaded = load::load(&request, &self.reader(repository, commit), &*files).await?;
         for warning in &loaded.warnings {
             tracing::warn!(repository = %repository.name, commit = %commit.short(), %warning, "configuration");
         }
+        leave_out_proxy(&mut loaded.config);
         Ok(loaded.config)
     }
 
@@ -98,7 +101,9 @@ impl Converger {
         let config = match commit.as_ref().filter(|_| environment.entry.is_some()) {
             Some(commit) => {
                 let mode = self.workshop.mode(repository);
-                load::recall(mode, &self.reader(repository, commit)).await?.config
+                let mut recalled = load::recall(mode, &self.reader(repository, commit)).await?;
+                leave_out_proxy(&mut recalled.config);
+                recalled.config
             }
             None => ProjectConfig {
                 version: 1,
@@ -108,6 +113,17 @@ impl Converger {
             },
         };
         Ok(Prepared { config, commit, project_root, secrets: self.workshop.secrets(repository)? })
+    }
+}
+
+/// In a sandbox there is no generated proxy: it listens on port 80 of the whole host, which one preview alone could have
+/// and an account like that of untrusted code may not.
+fn leave_out_proxy(config: &mut ProjectConfig) {
+    let is_sandbox = config.mode == SANDBOX;
+    let compose = config.runner.as_mut().and_then(|runner| runner.compose.as_mut());
+    let proxy = compose.and_then(|compose| compose.proxy.as_mut());
+    if let Some(proxy) = proxy.filter(|_| is_sandbox) {
+        proxy.enabled = Some(false);
     }
 }
 

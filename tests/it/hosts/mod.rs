@@ -10,6 +10,7 @@ mod hostile_repository;
 mod made;
 mod neighbours;
 mod prepare;
+mod services;
 mod speed;
 mod thread;
 mod watcher;

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use tokio::sync::OnceCell;
+
 use super::bench::{PAGE, host, setup};
 use super::desk::Desk;
 use super::prepare::{self, let_root_in};
@@ -39,7 +41,7 @@ preview:
   urls: [web, api]
 "#;
 
-/// The same with services that the deploy hook starts: in the sandbox, none of them may use the host's network as root.
+/// The same with services that the deploy hook starts.
 const SANDBOXED: &str = r#"version: 1
 name: NAME
 services:
@@ -86,9 +88,9 @@ volumes:
 "#;
 
 /// The host, a folder of the test's own on it, and what docker has there.
-struct Place {
-    vm: &'static Vm,
-    root: String,
+pub(super) struct Place {
+    pub(super) vm: &'static Vm,
+    pub(super) root: String,
 }
 
 impl Place {
@@ -103,12 +105,18 @@ impl Place {
         Self { vm, root }
     }
 
-    async fn host(&self, name: &str) -> Value {
+    /// On the host that tests share which try what untrusted work may do: it is prepared for that.
+    pub(super) async fn sandbox(test: &str) -> Self {
+        static SHARED: OnceCell<Vm> = OnceCell::const_new();
+        Self::on(SHARED.get_or_init(sandbox_vm).await, test).await
+    }
+
+    pub(super) async fn host(&self, name: &str) -> Value {
         host(name, &self.vm.direct_login().await, &self.root)
     }
 
     /// Everything on the host that bears one of these words in its name or labels, and what lies in the root.
-    async fn left_of(&self, project: &str, life: &str) -> String {
+    pub(super) async fn left_of(&self, project: &str, life: &str) -> String {
         let script = r#"
 docker ps -a --format '{{.Names}} {{.Labels}}' | grep -F -e "$1" -e "$2"
 docker network ls --format '{{.Name}} {{.Labels}}' | grep -F -e "$1" -e "$2"
@@ -128,25 +136,41 @@ async fn a_whole_preview_runs_on_a_host_and_leaves_nothing_there() {
     lives(&place, CONFIG, "whole", json!({ "hosts": [host] })).await;
 }
 
+async fn sandbox_vm() -> Vm {
+    // The rules of a sandbox hold for the whole machine.
+    let vm = Vm::start("sandboxed").await;
+    vm.load_image(IMAGE).await;
+    let copy =
+        "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local busybox cp /bin/busybox /there/";
+    vm.says(&["sh", "-c", copy]).await;
+    // Docker sets it for containers; a machine has this.
+    vm.says(&["sysctl", "-q", "-w", "net.ipv4.ip_unprivileged_port_start=1024"]).await;
+    let_root_in(&vm).await;
+    let desk = Desk::new(&[prepare::sandbox(&vm)]);
+    let identity = vm.login().identity.to_string_lossy().into_owned();
+    desk.says(&["hosts", "prepare", "vm-1", "--user", "root", "--identity-file", &identity]).await;
+    vm
+}
+
 /// A host for untrusted work, for a project of the sandbox.
-fn sandbox(mut host: Value) -> Value {
+pub(super) fn sandbox(mut host: Value) -> Value {
     host["labels"] = json!(["sandbox"]);
     json!({ "hosts": [host], "projects": [{ "repository": format!("github:{REPO}"), "mode": "sandbox" }] })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_untrusted_preview_runs_the_same_in_the_sandbox() {
-    // The rules of a sandbox hold for the whole machine.
-    let vm: &Vm = Box::leak(Box::new(Vm::start("sandboxed").await));
-    let place = Place::on(vm, "sandboxed").await;
-    let_root_in(vm).await;
-    let desk = Desk::new(&[prepare::sandbox(vm)]);
-    let identity = vm.login().identity.to_string_lossy().into_owned();
-    desk.says(&["hosts", "prepare", "vm-1", "--user", "root", "--identity-file", &identity]).await;
-    let copy =
-        "docker run --rm -v /usr/local/bin:/there previewbot-test/busybox:local busybox cp /bin/busybox /there/";
-    place.vm.says(&["sh", "-c", copy]).await;
+    let place = Place::sandbox("sandboxed").await;
     lives(&place, SANDBOXED, "sandboxed", sandbox(place.host("vm-1").await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untrusted_application_of_generated_services_runs_the_same_in_the_sandbox() {
+    let place = Place::sandbox("generated").await;
+    // What takes a port of the whole host is left out.
+    let with_proxy =
+        CONFIG.replace("autostart: [web, api]", "autostart: [web, api], proxy: { domain: p.example.com }");
+    lives(&place, &with_proxy, "generated", sandbox(place.host("vm-1").await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -202,7 +202,7 @@ async fn a_generated_application_is_judged_too() {
     };
     let application = preview.bench.life_folder().join("application.json");
     for (file, says) in [
-        (json!({"services": {"web": {"image": "x", "network_mode": "host"}}}), "infrastructure.compose_file"),
+        (json!({"services": {"web": {"image": "x", "network_mode": "host"}}}), "a host of the pool alone"),
         (json!({"services": {"web": {"image": "x", "privileged": true}}}), "services.web.privileged"),
         (json!({"include": ["/etc/passwd"], "services": {"web": {"image": "x"}}}), "include[0]"),
     ] {

@@ -219,7 +219,7 @@ impl TestBot {
         roots.into_iter().find(|root| root.exists()).unwrap_or_else(|| self.data.path().join("previews/none"))
     }
 
-    fn seen(&self, number: u64) -> String {
+    pub(crate) fn seen(&self, number: u64) -> String {
         let comments: Vec<String> =
             self.github.comments(REPO, number).into_iter().map(|c| format!("{}: {}", c.author, c.body)).collect();
         let requests: Vec<String> = self

@@ -1,5 +1,5 @@
 # take_over ROOT FOLDER EPOCH: from now on only this epoch, or a newer one, changes anything of the environment. Prints
-# which boot of the machine this is, and a line for every run whose result nobody collected: folder, exit code or `-`, whether it is supervised, its record.
+# which boot of the machine this is, the numbers of the account and its group, and a line for every run whose result nobody collected: folder, exit code or `-`, whether it is supervised, its record.
 root=$1 folder=$2 epoch=$3
 case $root in /*) ;; *) fail "$REFUSED" "the root $root is not absolute" ;; esac
 mkdir -p -- "$root" 2>/dev/null && [ -w "$root" ] ||
@@ -17,6 +17,7 @@ case $stored in
     ;;
 esac
 boot_of_machine
+printf '%s:%s\n' "$(id -u)" "$(id -g)"
 for record in "$folder"/runs/*/record; do
   run=${record%/record}
   [ -e "$record" ] && [ ! -e "$run/collected" ] || continue
