@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::SettingsError;
+use crate::domain::compose::MIB;
 use crate::domain::ports::CheckoutLimits;
 
 /// `[server]`.
@@ -151,7 +152,7 @@ pub struct Limits {
     pub ttl_hours: u32,
     /// Files of a commit at most.
     pub checkout_files: u64,
-    /// All files of a commit together at most, in MB.
+    /// All files of a commit together at most, in MiB.
     pub checkout_mb: u64,
 }
 
@@ -179,7 +180,7 @@ impl Limits {
     /// What the checkout of a commit may be at most.
     #[must_use]
     pub const fn checkout(&self) -> CheckoutLimits {
-        CheckoutLimits { files: self.checkout_files, bytes: self.checkout_mb.saturating_mul(1_000_000) }
+        CheckoutLimits { files: self.checkout_files, bytes: self.checkout_mb.saturating_mul(MIB) }
     }
 
     /// How long a preview lives after its last deploy; `None` = for ever.

@@ -33,6 +33,7 @@ fn the_whole_documented_file_is_accepted() {
     assert!(github.private_key_file.as_ref().unwrap().is_absolute());
     assert_eq!(settings.hosts[0].labels, ["preview"]);
     assert_eq!(settings.sandbox.confinement().memory, 1024 * 1024 * 1024);
+    assert_eq!(settings.limits.checkout().bytes, 4096 * 1024 * 1024);
     assert_eq!(
         settings.projects[0].secrets["STRIPE_KEY"],
         SecretSource::Environment("STRIPE_TEST_KEY".to_owned())

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::command::Git;
 use crate::domain::change::Sha;
+use crate::domain::compose::MIB;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::ports::{CheckoutLimits, LineSink};
 
@@ -60,7 +61,7 @@ pub(super) async fn weigh(
         return refused(&format!("{} files", limits.files), "limits.checkout_files");
     }
     if weight.bytes > limits.bytes {
-        return refused(&format!("{} MB of files", limits.bytes / 1_000_000), "limits.checkout_mb");
+        return refused(&format!("{} MiB of files", limits.bytes / MIB), "limits.checkout_mb");
     }
     Ok(())
 }
