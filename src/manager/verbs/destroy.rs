@@ -70,6 +70,8 @@ impl Manager {
     async fn parts(&self, context: &Context<'_>, compute: Option<&ComputeAccessInfo>) -> Vec<DestroyPart> {
         let mut parts = plan::destroy_parts(&self.dependencies.config, compute);
         let gone = match compute {
+            // Nothing else asks for the folder.
+            _ if !parts.contains(&DestroyPart::RunnerDestroy) => false,
             Some(info) => matches!(self.dependencies.compute.exists(info).await, Ok(false)),
             None => true,
         };

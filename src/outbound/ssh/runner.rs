@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -76,6 +77,8 @@ pub struct SshRunner {
     /// Runs of former epochs whose results nobody collected.
     inherited: Mutex<Vec<Found>>,
     redactor: Redactor,
+    /// Whether the life's folder was removed, and with it all that there was.
+    is_cleared: AtomicBool,
 }
 
 /// A run that was there before.
@@ -120,7 +123,8 @@ impl SshRunner {
         let found = lines.filter_map(Found::parse).collect();
         let commit = options.commit.clone();
         let inherited = Mutex::new(found);
-        let runner = Self { host, options, folder, boot, account, inherited, redactor };
+        let runner =
+            Self { host, options, folder, boot, account, inherited, redactor, is_cleared: AtomicBool::new(false) };
         let may_stay = |run: &Found| run.has_ended || run.record.is_for(commit.as_deref());
         runner.end_unless(&mut *runner.inherited.lock().await, may_stay).await?;
         Ok(runner)
@@ -145,6 +149,16 @@ impl SshRunner {
     /// The life that the hooks belong to.
     pub(super) fn life(&self) -> LifeId {
         self.options.life
+    }
+
+    /// Says that the life's folder is no more.
+    pub(super) fn has_cleared(&self) {
+        self.is_cleared.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the life's folder was removed already.
+    pub(super) fn is_cleared(&self) -> bool {
+        self.is_cleared.load(Ordering::Relaxed)
     }
 
     /// The claim's epoch.

@@ -36,6 +36,9 @@ const COMPOSE: &str = r#"services:
 /// How many ways there and back an unchanged redeploy may take.
 const REDEPLOY: u64 = 10;
 
+/// How many a destroy may take: of hooks, and of an application in containers, which has two more.
+const DESTROY: [u64; 2] = [12, 14];
+
 /// The same with its services in containers.
 const APPLICATION: &str = r#"version: 1
 name: containers
@@ -58,7 +61,7 @@ preview:
   probe: { service: web, path: /index.html, timeout: 60s }
 "#;
 
-async fn an_unchanged_redeploy(config: &str) {
+async fn an_unchanged_redeploy(config: &str, destroying: u64) {
     let sshd = Sshd::start().await;
     let root = sshd.home().join("previews");
     let files = [("previewctl.yaml", config), ("compose.yaml", COMPOSE), ("web/README", ""), ("api/README", "")];
@@ -66,7 +69,12 @@ async fn an_unchanged_redeploy(config: &str) {
     let (number, sha) = bot.open("first", &[]).await;
     bot.check_ended(number, &sha, "success").await;
     bot.idle().await;
+    let first = bot.bot().requests_of("vm-1").unwrap();
+    let pushed = bot.push(number, "first", &[("web/README", Some("two\n"))]).await;
+    bot.check_ended(number, &pushed, "success").await;
+    bot.idle().await;
     let before = bot.bot().requests_of("vm-1").unwrap();
+    let push = before - first;
     let comment = bot.say(number, "/preview deploy").await;
     bot.reaction(number, comment, "rocket").await;
     bot.idle().await;
@@ -76,14 +84,20 @@ async fn an_unchanged_redeploy(config: &str) {
     assert_eq!(sshd.handshakes(), 1);
     bot.github.people().close(REPO, number, "alice").await.unwrap();
     bot.comment_with(number, "destroyed").await;
+    bot.idle().await;
+    let destroy = bot.bot().requests_of("vm-1").unwrap() - before - asked;
+    assert!(destroy <= destroying, "{destroy} requests");
+    eprintln!(
+        "requests: a new preview {first}, a push {push}, an unchanged redeploy {asked}, a destroy {destroy}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unchanged_redeploy_asks_little_of_a_host() {
-    an_unchanged_redeploy(CONFIG).await;
+    an_unchanged_redeploy(CONFIG, DESTROY[0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unchanged_redeploy_of_containers_asks_little_of_a_host() {
-    an_unchanged_redeploy(APPLICATION).await;
+    an_unchanged_redeploy(APPLICATION, DESTROY[1]).await;
 }
