@@ -189,25 +189,32 @@ async fn measure(how: &str, delay: Option<Duration>) {
         proxy.set(Fault::Delay(delay)).await;
     }
     let (mut first, mut push, mut same) = (Times::default(), Times::default(), Times::default());
-    let before = sshd.handshakes();
-    let mut requests = Vec::new();
+    let dialled = sshd.handshakes();
+    let asked = || bot.bot().requests_of("vm-1").unwrap();
+    // Of a new preview, a push to it, and an unchanged redeploy.
+    let mut requests = [Vec::new(), Vec::new(), Vec::new()];
     for turn in 0..TURNS {
         let name = format!("turn-{turn}");
+        let before = asked();
         let (number, sha) = bot.open(&name, &[]).await;
         bot.check_ended(number, &sha, "success").await;
         first.bot.push(took(&bot).await);
         first.expert.push(expert.deploy(&name, sha.as_str(), &forge));
 
+        requests[0].push(asked() - before);
+
+        let before = asked();
         let sha = bot.push(number, &name, &[("page", Some(&format!("{turn}\n")))]).await;
         bot.check_ended(number, &sha, "success").await;
         push.bot.push(took(&bot).await);
         push.expert.push(expert.deploy(&name, sha.as_str(), &forge));
+        requests[1].push(asked() - before);
 
-        let asked = bot.bot().requests_of("vm-1").unwrap();
+        let before = asked();
         let comment = bot.say(number, "/preview deploy").await;
         bot.reaction(number, comment, "rocket").await;
         same.bot.push(took(&bot).await);
-        requests.push(bot.bot().requests_of("vm-1").unwrap() - asked);
+        requests[2].push(asked() - before);
         same.expert.push(expert.deploy(&name, sha.as_str(), &forge));
 
         bot.github.people().close(REPO, number, "alice").await.unwrap();
@@ -220,7 +227,10 @@ async fn measure(how: &str, delay: Option<Duration>) {
     push.print("a push to it");
     same.print("an unchanged redeploy");
     println!(
-        "  handshakes meanwhile {}, requests of an unchanged redeploy {requests:?}",
-        sshd.handshakes() - before
+        "  handshakes meanwhile {}, requests of a new preview {:?}, a push {:?}, an unchanged redeploy {:?}",
+        sshd.handshakes() - dialled,
+        requests[0],
+        requests[1],
+        requests[2]
     );
 }

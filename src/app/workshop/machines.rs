@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::pool::PoolHost;
@@ -121,6 +122,7 @@ impl Workshops {
             life: environment.life,
             bare: host.repository(environment),
             may_be_clone: false,
+            is_fresh: AtomicBool::new(false),
         };
         MachineCompute::new(options, Arc::new(SshMachine::new(runner)), Arc::new(source))
     }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -124,6 +125,7 @@ impl MadeMachine {
             life: options.compute.life,
             bare: root.join(".previewbot").join(format!("{}.git", options.compute.slug)),
             may_be_clone: true,
+            is_fresh: AtomicBool::new(false),
         };
         let compute = ComputeOptions {
             directory: PathBuf::from(&way.root),

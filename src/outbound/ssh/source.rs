@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use super::runner::SshRunner;
 use crate::domain::change::{Repository, Sha};
 use crate::domain::environment::LifeId;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::ports::CreateRequest;
 use crate::outbound::compute::CodeSource;
 use crate::outbound::git::{MirrorGit, Push, host_variables};
 
@@ -45,6 +47,8 @@ pub struct HostSource {
     pub bare: PathBuf,
     /// Whether the checkout may be a clone that the hook which made the machine left there.
     pub may_be_clone: bool,
+    /// Whether this job made the checkout at the commit, and nobody could change it since.
+    pub is_fresh: AtomicBool,
 }
 
 impl HostSource {
@@ -131,7 +135,22 @@ impl CodeSource for HostSource {
         true
     }
 
+    async fn make(
+        &self,
+        directory: &Path,
+        _request: &CreateRequest,
+        cancel: &CancellationToken,
+    ) -> PortResult<()> {
+        self.check_out(directory, cancel).await?;
+        // To a machine of its own, the project's hooks have ways that we do not know of.
+        self.is_fresh.store(!self.may_be_clone, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn sync(&self, directory: &Path, cancel: &CancellationToken) -> PortResult<()> {
+        if self.is_fresh.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
         self.check_out(directory, cancel).await
     }
 
