@@ -8,6 +8,7 @@ mod egress;
 mod hostile;
 mod hostile_repository;
 mod made;
+mod memory;
 mod neighbours;
 mod prepare;
 mod services;

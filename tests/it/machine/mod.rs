@@ -3,6 +3,7 @@
 
 mod adoption;
 pub(crate) mod bench;
+mod builds;
 mod chamber;
 mod files;
 mod hooks;
