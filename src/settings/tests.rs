@@ -21,7 +21,7 @@ fn an_empty_file_gives_the_documented_defaults() {
     assert_eq!(settings.worker.concurrency, 4);
     assert_eq!(settings.limits.ttl_hours, 168);
     assert!(settings.data_dir.is_absolute());
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    let DatabaseUrl::Sqlite(path) = &settings.database.url else { panic!("a file is the default") };
     assert!(path.ends_with("data/previewbot.db") && path.is_absolute());
 }
 

@@ -256,7 +256,7 @@ impl Session {
 
     /// The state of an environment for reading alone.
     pub(super) fn state(&self, environment: &Environment) -> impl StatePort + use<> {
-        crate::outbound::store::SqliteState::new(self.tools.store.clone(), environment.id, None)
+        crate::outbound::store::StoredState::new(self.tools.store.clone(), environment.id, None)
     }
 }
 
