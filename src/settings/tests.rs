@@ -40,6 +40,15 @@ fn the_whole_documented_file_is_accepted() {
 }
 
 #[test]
+fn the_url_of_a_server_is_a_secret() {
+    let settings = load_with("", &[("PREVIEWBOT__DATABASE__URL", "postgres://me:hunter2@db/bot")]).unwrap();
+    assert!(
+        matches!(&settings.database.url, DatabaseUrl::Postgres(url) if url.expose_secret().contains("hunter2"))
+    );
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
 fn every_key_can_come_from_the_environment() {
     let settings = load_with(
         "[server]\nlisten = \"127.0.0.1:1\"",
@@ -78,7 +87,7 @@ fn what_is_wrong_is_named() {
         ("[[projects]]\nrepository = \"github:a/b\"\nmodes = \"local\"", "did you mean `projects[0].mode`"),
         ("[server]\nlisten = \"here\"", "listen"),
         ("[worker]\nconcurrency = 0", "worker.concurrency must be at least 1"),
-        ("[database]\nurl = \"postgres://u:pw@h/d\"", "not supported yet"),
+        ("[database]\nurl = \"mysql://u:pw@h/d\"", "or postgres://<user>@<host>/<database>"),
         ("[database]\nurl = \"sqlite://\"", "names no file"),
         ("[database]\nurl = \"sqlite://:memory:\"", "names no file"),
         ("[database]\nurl = \"bot.db\"", "must be sqlite://<file>"),
