@@ -17,26 +17,26 @@ impl Bell {
     }
 }
 
-/// What may have happened: something for workers, something for the reporter. `elsewhere` asks for the other replicas
-/// to be told, where there may be any.
+/// What may have happened: something for workers, something for the reporter. `elsewhere` asks the one task that tells
+/// other processes, where there may be any; however often it is asked meanwhile, it speaks once.
 #[derive(Default)]
 pub(super) struct News {
     pub(super) queue: Bell,
     pub(super) reports: Bell,
-    pub(super) elsewhere: Bell,
+    pub(super) elsewhere: Notify,
 }
 
 impl News {
     /// Something may be ready for a worker.
     pub(super) fn tell_queue(&self) {
         self.queue.ring();
-        self.elsewhere.ring();
+        self.elsewhere.notify_one();
     }
 
     /// A report may differ from what is shown.
     pub(super) fn tell_reports(&self) {
         self.reports.ring();
-        self.elsewhere.ring();
+        self.elsewhere.notify_one();
     }
 
     /// What another replica did: both may be so, and nobody else need be told.

@@ -17,7 +17,7 @@ pub enum Location {
     Server {
         /// Its URL, which may hold a password.
         url: SecretString,
-        /// Whose time counts; the server's own unless a clock is given.
+        /// Database time; the server's own unless a clock is given.
         clock: Option<Arc<dyn Clock>>,
     },
 }
@@ -29,7 +29,7 @@ pub struct OpenOptions {
     pub location: Location,
     /// Whether this process serves: a second one that serves is then refused.
     pub exclusive: bool,
-    /// Database time of a file: leases, backoff and every recorded time come from it.
+    /// Time by which the store waits; on a file also database time: leases, backoff and every recorded time.
     pub clock: Arc<dyn Clock>,
     /// Lives, the installation's id and jitter.
     pub random: Arc<dyn SystemRandom>,

@@ -4,8 +4,12 @@ use std::collections::HashSet;
 
 use previewbot::domain::ports::JobQueue as _;
 use previewbot::outbound::clock::OsRandom;
+use secrecy::SecretString;
 
-use super::{Arc, Bench, DAY_MS, Duration, LEASE, OpenOptions, Room, Store, open_at, sha, succeeded};
+use super::{
+    Arc, Bench, DAY_MS, Duration, LEASE, Location, ManualClock, OpenOptions, Room, Store, StoreError, delivery,
+    open_at, sha, succeeded,
+};
 
 type OnServer = Bench<true>;
 
@@ -17,6 +21,47 @@ async fn a_second_process_that_serves_is_refused_until_the_first_has_ended() {
     assert!(refused.starts_with("another previewbot serves postgres://postgres@"), "{refused}");
     bench.store.close().await;
     again().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_tables_of_a_database_that_is_served_are_left_alone() {
+    let bench = OnServer::new().await;
+    // Whoever looked at the tables first would speak of this.
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'from the future', true, '', 0)";
+    bench.change(later).await.unwrap();
+    let again = || open_at(bench.location(), &bench.clock, true, 7 * DAY_MS);
+    assert!(matches!(again().await.err().unwrap(), StoreError::ServedElsewhere { .. }));
+    bench.store.close().await;
+    assert!(matches!(again().await.err().unwrap(), StoreError::Newer { version: 9999, .. }));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_url_is_told_without_its_password() {
+    let clock = Arc::new(ManualClock::default());
+    let open = |url: &str| {
+        let url = SecretString::from(url);
+        open_at(Location::Server { url, clock: None }, &clock, false, 0)
+    };
+    let wrong = open("postgres://me:hunter2@localhost:no-port/db").await.err().unwrap().to_string();
+    assert!(wrong.starts_with("the URL of the PostgreSQL database is wrong"), "{wrong}");
+    let away = open("postgres://me:hunter2@127.0.0.1:1/db").await.err().unwrap().to_string();
+    assert!(away.starts_with("cannot open the database postgres://me@127.0.0.1:1/db: "), "{away}");
+    assert!(!format!("{wrong}{away}").contains("hunter2"), "{wrong} {away}");
+}
+
+#[tokio::test]
+async fn the_servers_time_counts_where_no_other_is_given() {
+    let bench = OnServer::new().await;
+    let url = SecretString::from(bench.server.as_ref().unwrap().url());
+    let store = open_at(Location::Server { url, clock: None }, &bench.clock, false, DAY_MS).await.unwrap();
+    store.accept(delivery("d1", 1)).await.unwrap();
+    // The clock of this test stands still in another year.
+    let apart: i64 = bench
+        .ask("SELECT abs(received_at - (extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM deliveries")
+        .await;
+    assert!(apart < 60_000, "{apart} ms from the server's time");
+    store.close().await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Database {
         match &options.location {
             Location::File(path) => sqlite::open(path, options).await.map(Self::Sqlite),
             Location::Server { url, clock } => {
-                postgres::open(url, clock.clone(), options.exclusive).await.map(Self::Postgres)
+                postgres::open(url, clock.clone(), options).await.map(Self::Postgres)
             }
         }
     }
@@ -60,6 +60,14 @@ impl Database {
         match self {
             Self::Sqlite(connections) => connections.clock.now_ms(),
             Self::Postgres(connections) => connections.time.now(),
+        }
+    }
+
+    /// Where it is, for people: no password.
+    pub(crate) fn place(&self) -> &str {
+        match self {
+            Self::Sqlite(connections) => &connections.place,
+            Self::Postgres(connections) => &connections.place,
         }
     }
 

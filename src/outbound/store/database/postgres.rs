@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::domain::ports::Clock;
 use crate::outbound::store::news::News;
-use crate::outbound::store::open::StoreError;
+use crate::outbound::store::open::{OpenOptions, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -47,6 +47,8 @@ pub(crate) struct Connections {
     pub(super) writer: PgPool,
     pub(super) reader: PgPool,
     pub(super) time: Arc<ServerTime>,
+    pub(super) place: String,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
     /// The connection whose lock keeps a second process from serving.
     serving: Mutex<Option<PgConnection>>,
@@ -107,12 +109,14 @@ fn place(options: &PgConnectOptions) -> String {
 
 pub(super) async fn open(
     url: &SecretString,
-    clock: Option<Arc<dyn Clock>>,
-    exclusive: bool,
+    instead: Option<Arc<dyn Clock>>,
+    OpenOptions { clock, exclusive, .. }: &OpenOptions,
 ) -> Result<Connections, StoreError> {
     let options = options(url)?;
     let place = place(&options);
     let failed = |source| StoreError::Database { place: place.clone(), source };
+    // Before the tables are touched: they may be those of a bot that serves.
+    let serving = if *exclusive { Some(lock_for_serving(&options, &place).await?) } else { None };
     migrate(&options, &place).await?;
     let pool = |connections: u32| {
         PgPoolOptions::new()
@@ -120,16 +124,17 @@ pub(super) async fn open(
             .acquire_timeout(ACQUIRE)
             .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }))
     };
-    let serving = if exclusive { Some(lock_for_serving(&options, &place).await?) } else { None };
     let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
     let reader = pool(READERS).connect_lazy_with(options);
     let asked = Instant::now();
     let now: i64 = sqlx::query_scalar(NOW).fetch_one(&writer).await.map_err(failed)?;
-    let time = Arc::new(ServerTime { read: Mutex::new((now, asked)), instead: clock });
+    let time = Arc::new(ServerTime { read: Mutex::new((now, asked)), instead });
     time.set(now, asked);
     let stop = CancellationToken::new();
-    tokio::spawn(stop.clone().run_until_cancelled_owned(follow_time(reader.clone(), time.clone())));
-    Ok(Connections { writer, reader, time, stop, serving: Mutex::new(serving) })
+    let following = follow_time(reader.clone(), time.clone(), clock.clone());
+    tokio::spawn(stop.clone().run_until_cancelled_owned(following));
+    let clock = clock.clone();
+    Ok(Connections { writer, reader, time, place, clock, stop, serving: Mutex::new(serving) })
 }
 
 /// Two reporters could each post the first comment of a change, so one process serves at a time.
@@ -154,9 +159,9 @@ async fn migrate(options: &PgConnectOptions, place: &str) -> Result<(), StoreErr
     connection.close().await.map_err(failed)
 }
 
-async fn follow_time(reader: PgPool, time: Arc<ServerTime>) {
+async fn follow_time(reader: PgPool, time: Arc<ServerTime>, clock: Arc<dyn Clock>) {
     loop {
-        tokio::time::sleep(TIME_CHECK).await;
+        clock.sleep(TIME_CHECK).await;
         let Ok(mut connection) = reader.acquire().await else { continue };
         let asked = Instant::now();
         if let Ok(now) = sqlx::query_scalar(NOW).fetch_one(&mut *connection).await {
@@ -180,7 +185,7 @@ impl Connections {
         let me = me.simple().to_string();
         let speak = speak(self.reader.clone(), news.clone(), me.clone());
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(speak));
-        let listen = listen(self.reader.clone(), news.clone(), me);
+        let listen = listen(self.reader.clone(), news.clone(), me, self.clock.clone());
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(listen));
     }
 }
@@ -188,7 +193,7 @@ impl Connections {
 /// However much happens meanwhile, it is one announcement.
 async fn speak(reader: PgPool, news: Arc<News>, me: String) {
     loop {
-        news.elsewhere.heard().await;
+        news.elsewhere.notified().await;
         let said = sqlx::query("SELECT pg_notify('previewbot_' || current_schema(), $1)").bind(&me);
         if let Err(error) = said.execute(&reader).await {
             tracing::debug!(%error, "other replicas cannot be told that there is work; they will look by themselves");
@@ -196,14 +201,14 @@ async fn speak(reader: PgPool, news: Arc<News>, me: String) {
     }
 }
 
-async fn listen(reader: PgPool, news: Arc<News>, me: String) {
+async fn listen(reader: PgPool, news: Arc<News>, me: String, clock: Arc<dyn Clock>) {
     loop {
         if let Err(error) = hear(&reader, &news, &me).await {
             tracing::warn!(%error, "news of other replicas cannot be heard; looking by itself until then");
         }
         // Whatever was said while nobody listened.
         news.heard_from_elsewhere();
-        tokio::time::sleep(LISTEN_AGAIN).await;
+        clock.sleep(LISTEN_AGAIN).await;
     }
 }
 

@@ -46,20 +46,24 @@ pub(crate) const fn scalar(text: &'static str) -> Scalar<'static> {
 
 /// Runs the statement where `$on` leads: one arm per way to a connection, as each has its own type.
 macro_rules! run {
-    ($query:expr, $on:expr, $kind:ident $(<$row:ty>)?, $fetch:ident) => {{
+    ($query:expr, $on:expr, $kind:ident $(<$row:ty>)?, $run:ident $(, $then:expr)?) => {{
         let Query { text, values } = $query;
         match $on {
             On::Sqlite(connection) => {
-                sqlx::$kind::<Sqlite, $($row,)? _>(text, arguments::<Sqlite>(values)?).$fetch(connection).await
+                let statement = sqlx::$kind::<Sqlite, $($row,)? _>(text, arguments::<Sqlite>(values)?);
+                statement.$run(connection).await$(.map($then))?
             }
             On::SqlitePool(pool) => {
-                sqlx::$kind::<Sqlite, $($row,)? _>(text, arguments::<Sqlite>(values)?).$fetch(pool).await
+                let statement = sqlx::$kind::<Sqlite, $($row,)? _>(text, arguments::<Sqlite>(values)?);
+                statement.$run(pool).await$(.map($then))?
             }
             On::Postgres(connection) => {
-                sqlx::$kind::<Postgres, $($row,)? _>(text, arguments::<Postgres>(values)?).$fetch(connection).await
+                let statement = sqlx::$kind::<Postgres, $($row,)? _>(text, arguments::<Postgres>(values)?);
+                statement.$run(connection).await$(.map($then))?
             }
             On::PostgresPool(pool) => {
-                sqlx::$kind::<Postgres, $($row,)? _>(text, arguments::<Postgres>(values)?).$fetch(pool).await
+                let statement = sqlx::$kind::<Postgres, $($row,)? _>(text, arguments::<Postgres>(values)?);
+                statement.$run(pool).await$(.map($then))?
             }
         }
     }};
@@ -78,25 +82,7 @@ impl<'q> Query<'q> {
 
     /// Runs it, and returns how many rows it changed.
     pub(crate) async fn execute(self, on: impl Into<On<'_>> + Send) -> sqlx::Result<u64> {
-        let Query { text, values } = self;
-        match on.into() {
-            On::Sqlite(connection) => {
-                let run = sqlx::query_with::<Sqlite, _>(text, arguments::<Sqlite>(values)?);
-                run.execute(connection).await.map(|done| done.rows_affected())
-            }
-            On::SqlitePool(pool) => {
-                let run = sqlx::query_with::<Sqlite, _>(text, arguments::<Sqlite>(values)?);
-                run.execute(pool).await.map(|done| done.rows_affected())
-            }
-            On::Postgres(connection) => {
-                let run = sqlx::query_with::<Postgres, _>(text, arguments::<Postgres>(values)?);
-                run.execute(connection).await.map(|done| done.rows_affected())
-            }
-            On::PostgresPool(pool) => {
-                let run = sqlx::query_with::<Postgres, _>(text, arguments::<Postgres>(values)?);
-                run.execute(pool).await.map(|done| done.rows_affected())
-            }
-        }
+        run!(self, on.into(), query_with, execute, |done| done.rows_affected())
     }
 
     /// All rows.

@@ -29,6 +29,7 @@ pub(crate) struct Connections {
     pub(super) writer: SqlitePool,
     pub(super) reader: SqlitePool,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) place: String,
     _lock: Option<File>,
 }
 
@@ -46,7 +47,12 @@ pub(super) async fn open(path: &Path, options: &OpenOptions) -> Result<Connectio
     let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(database)?;
     migrate(&writer, path).await?;
     let reader = pool().max_connections(READERS).connect_lazy_with(connect.pragma("query_only", "ON"));
-    Ok(Connections { writer, reader, clock: options.clock.clone(), _lock: lock })
+    Ok(Connections { writer, reader, clock: options.clock.clone(), place: place(path), _lock: lock })
+}
+
+/// Where the database is, for people.
+fn place(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Makes folder and file, the file for its owner only: it holds webhook bodies. `SQLite`'s side files follow it.
@@ -97,9 +103,9 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
         Err(joined) => return Err(StoreError::File { path: lock_path, source: std::io::Error::other(joined) }),
     };
     MIGRATIONS.run(writer).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::Newer { place: path.display().to_string(), version },
+        MigrateError::VersionMissing(version) => StoreError::Newer { place: place(path), version },
         MigrateError::Execute(source) => database_error(path, source),
-        source => StoreError::Migration { place: path.display().to_string(), source },
+        source => StoreError::Migration { place: place(path), source },
     })
 }
 
@@ -108,7 +114,7 @@ fn database_error(path: &Path, source: sqlx::Error) -> StoreError {
     match code.as_deref() {
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         Some("11" | "26") => StoreError::Corrupt(path.to_owned()),
-        _ => StoreError::Database { place: path.display().to_string(), source },
+        _ => StoreError::Database { place: place(path), source },
     }
 }
 

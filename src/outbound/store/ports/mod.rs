@@ -25,7 +25,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::database::{Database, query, scalar};
+use super::database::{Database, Tx, query, scalar};
 use super::news::News;
 use super::open::{OpenOptions, StoreError};
 use super::sql;
@@ -35,8 +35,6 @@ use crate::domain::ports::SystemRandom;
 pub use leases::StoredLeases;
 pub use prune::Pruned;
 pub use state::StoredState;
-
-use super::database::Tx;
 
 /// The store. Cloning is cheap; all clones are one store.
 #[derive(Clone)]
@@ -57,13 +55,12 @@ impl Store {
     /// Opens the database, brings its tables up to date and starts the task that commits deliveries in groups.
     ///
     /// # Errors
-    /// See [`StoreError`]; with `exclusive` on a file, also when another process serves it.
+    /// See [`StoreError`]; with `exclusive`, also when another process serves the database.
     pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
         let database = Arc::new(Database::open(&options).await?);
-        let installation = installation_id(&database, options.random.uuid()).await.map_err(|source| {
-            let place = "after its tables were made".to_owned();
-            StoreError::Database { place, source }
-        })?;
+        let installation = installation_id(&database, options.random.uuid())
+            .await
+            .map_err(|source| StoreError::Database { place: database.place().to_owned(), source })?;
         let news = Arc::new(News::default());
         database.announce(&news, options.random.uuid());
         let group = deliveries::GroupCommit { database: Arc::downgrade(&database), news: news.clone() };
@@ -132,14 +129,18 @@ async fn commit(tx: Tx) -> PortResult<()> {
 }
 
 async fn installation_id(database: &Database, candidate: Uuid) -> Result<Uuid, sqlx::Error> {
-    let mut tx = database.begin().await?;
-    query("INSERT INTO meta (item_key, value) VALUES ('installation_id', $1) ON CONFLICT (item_key) DO NOTHING")
-        .bind(candidate.hyphenated().to_string())
-        .execute(&mut tx)
-        .await?;
-    tx.commit().await?;
-    let text: String =
-        scalar("SELECT value FROM meta WHERE item_key = 'installation_id'").fetch_one(database).await?;
+    const READ: &str = "SELECT value FROM meta WHERE item_key = 'installation_id'";
+    let found = scalar(READ).fetch_optional::<String>(database).await?;
+    let text = if let Some(text) = found {
+        text
+    } else {
+        let mut tx = database.begin().await?;
+        let insert = "INSERT INTO meta (item_key, value) VALUES ('installation_id', $1) ON CONFLICT DO NOTHING";
+        query(insert).bind(candidate.hyphenated().to_string()).execute(&mut tx).await?;
+        tx.commit().await?;
+        // Another process may have been quicker.
+        scalar(READ).fetch_one(database).await?
+    };
     text.parse().map_err(|error: uuid::Error| sqlx::Error::Decode(error.into()))
 }
 
