@@ -68,7 +68,7 @@ impl Session {
             owner: owner::this_process(),
             lease: LEASE,
         };
-        let claimed = self.tools.store.take(&errand, &owner::is_gone).await?;
+        let claimed = self.tools.store.take(&errand, &owner::judge(&self.tools.store)).await?;
         let kept = self.keep_entry(&claimed, entry).await;
         let end = match &kept {
             Ok(()) => JobEnd::Succeeded { reason: "taken over from the Go tool".to_owned() },

@@ -105,7 +105,7 @@ impl Session {
             owner: owner::this_process(),
             lease: LEASE,
         };
-        let claimed = self.tools.store.take(&errand, &owner::is_gone).await?;
+        let claimed = self.tools.store.take(&errand, &owner::judge(&self.tools.store)).await?;
         let stopped = Cancel::default();
         let heart = AbortOnDropHandle::new(tokio::spawn(lease::hold(
             Arc::new(self.tools.store.clone()),
