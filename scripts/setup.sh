@@ -16,6 +16,7 @@ for part in "$@"; do
       need_commands git:git ssh:openssh-client flock:util-linux
       command -v nginx >/dev/null || need_programs nginx-light || log "no nginx: its tests are skipped"
       [ -x /usr/sbin/sshd ] || need_programs openssh-server
+      "$here/postgres.sh" >/dev/null
       "$here/docker.sh"
       "$here/test-image.sh"
       "$here/host-image.sh"

@@ -20,7 +20,7 @@ use crate::inbound::http::webhook::{GithubWebhook, WebhookSecrets};
 use crate::inbound::http::{self, HttpState};
 use crate::outbound::forge::github::{GithubApp, GithubForge};
 use crate::outbound::git::MirrorGit;
-use crate::outbound::store::{OpenOptions, Store};
+use crate::outbound::store::{Location, OpenOptions, Store};
 use crate::settings::{DatabaseUrl, GithubCredentials, Settings};
 use crate::worker::assess::Assessor;
 use crate::worker::converge::Converger;
@@ -70,10 +70,12 @@ pub struct Bot {
 /// # Errors
 /// When it cannot be opened; with `serving`, also when another process serves it.
 pub async fn open_store(settings: &Settings, world: &World, serving: bool) -> anyhow::Result<Store> {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
     let ttl = settings.limits.ttl().unwrap_or_default();
     let options = OpenOptions {
-        path: path.clone(),
+        location: match &settings.database.url {
+            DatabaseUrl::Sqlite(path) => Location::File(path.clone()),
+            DatabaseUrl::Postgres(url) => Location::Server { url: url.clone(), clock: None },
+        },
         exclusive: serving,
         clock: world.clock.clone(),
         random: world.random.clone(),
@@ -174,8 +176,8 @@ impl Bot {
         let queue: Arc<dyn JobQueue> = store.clone();
         let environments: Arc<dyn Environments> = store.clone();
         let owner = world.random.uuid().to_string();
-        // A SQLite database has one server, so whatever runs now was claimed by a server that is gone.
-        for job in queue.rescue(&owner, true).await? {
+        // A database of ours alone has one server, so whatever runs now was claimed by a server that is gone.
+        for job in queue.rescue(&owner, !self.store.is_shared()).await? {
             tracing::info!(job.id = job.0, "taken up again after a restart");
         }
         // What the forge refused or never heard of before the restart is compared again.

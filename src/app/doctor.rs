@@ -96,7 +96,22 @@ fn data(settings: &Settings) -> Vec<Finding> {
 
 async fn database(settings: &Settings, world: &World) -> Vec<Finding> {
     const SUBJECT: &str = "database";
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    let path = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(_) => {
+            let judged = match open_store(settings, world, false).await {
+                Ok(store) => {
+                    store.close().await;
+                    Judgement::passed("the PostgreSQL database opens, its tables are up to date")
+                }
+                Err(error) => Judgement::failed(
+                    format!("{error:#}"),
+                    "start the server, make role and database (docs/configuration.md), or mend database.url",
+                ),
+            };
+            return vec![judged.of(SUBJECT, "open")];
+        }
+    };
     let shown = path.display();
     if !path.exists() {
         return vec![Judgement::passed(format!("{shown} will be made")).of(SUBJECT, "open")];

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::SettingsError;
@@ -41,7 +42,7 @@ impl Server {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite://path`.
+    /// `sqlite://path`, or `postgres://user@host/database` where several replicas share the work.
     pub url: DatabaseUrl,
 }
 
@@ -53,17 +54,20 @@ impl Default for Database {
 
 impl Database {
     pub(super) fn resolve(&mut self, folder: &Path) {
-        let DatabaseUrl::Sqlite(path) = &mut self.url;
-        *path = folder.join(&*path);
+        if let DatabaseUrl::Sqlite(path) = &mut self.url {
+            *path = folder.join(&*path);
+        }
     }
 }
 
 /// A database that the bot can use.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub enum DatabaseUrl {
     /// A `SQLite` file.
     Sqlite(PathBuf),
+    /// A `PostgreSQL` database; the URL may hold a password.
+    Postgres(SecretString),
 }
 
 impl TryFrom<String> for DatabaseUrl {
@@ -77,8 +81,11 @@ impl TryFrom<String> for DatabaseUrl {
                 Err("database.url names no file: write sqlite://data/previewbot.db".to_owned())
             }
             Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
+            None if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+                Ok(Self::Postgres(SecretString::from(text)))
+            }
             // The text may hold a password, so it is not repeated.
-            None => Err("database.url must be sqlite://<file>; other databases are not supported yet".to_owned()),
+            None => Err("database.url must be sqlite://<file> or postgres://<user>@<host>/<database>".to_owned()),
         }
     }
 }

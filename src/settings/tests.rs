@@ -21,7 +21,7 @@ fn an_empty_file_gives_the_documented_defaults() {
     assert_eq!(settings.worker.concurrency, 4);
     assert_eq!(settings.limits.ttl_hours, 168);
     assert!(settings.data_dir.is_absolute());
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    let DatabaseUrl::Sqlite(path) = &settings.database.url else { panic!("a file is the default") };
     assert!(path.ends_with("data/previewbot.db") && path.is_absolute());
 }
 
@@ -38,6 +38,15 @@ fn the_whole_documented_file_is_accepted() {
         settings.projects[0].secrets["STRIPE_KEY"],
         SecretSource::Environment("STRIPE_TEST_KEY".to_owned())
     );
+}
+
+#[test]
+fn the_url_of_a_server_is_a_secret() {
+    let settings = load_with("", &[("PREVIEWBOT__DATABASE__URL", "postgres://me:hunter2@db/bot")]).unwrap();
+    assert!(
+        matches!(&settings.database.url, DatabaseUrl::Postgres(url) if url.expose_secret().contains("hunter2"))
+    );
+    assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn what_is_wrong_is_named() {
         ("[[projects]]\nrepository = \"github:a/b\"\nmodes = \"local\"", "did you mean `projects[0].mode`"),
         ("[server]\nlisten = \"here\"", "listen"),
         ("[worker]\nconcurrency = 0", "worker.concurrency must be at least 1"),
-        ("[database]\nurl = \"postgres://u:pw@h/d\"", "not supported yet"),
+        ("[database]\nurl = \"mysql://u:pw@h/d\"", "or postgres://<user>@<host>/<database>"),
         ("[database]\nurl = \"sqlite://\"", "names no file"),
         ("[database]\nurl = \"sqlite://:memory:\"", "names no file"),
         ("[database]\nurl = \"bot.db\"", "must be sqlite://<file>"),

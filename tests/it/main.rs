@@ -1,5 +1,6 @@
 //! Everything that is tested through a front door or against a real part, in one binary.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![expect(clippy::duplicate_mod, reason = "the rules of the store are compiled once per database")]
 
 mod architecture;
 mod bad_input;

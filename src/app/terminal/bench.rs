@@ -21,7 +21,7 @@ use crate::outbound::networking::{LeasedNetworking, NetworkingOptions};
 use crate::outbound::probe::HttpProbe;
 use crate::outbound::progress::{Fanout, JournalReporter};
 use crate::outbound::reservations::Reservations;
-use crate::outbound::store::{SqliteLeases, SqliteState, Store};
+use crate::outbound::store::{Store, StoredLeases, StoredState};
 use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions};
 use crate::settings::Settings;
 use crate::worker::converge::LOCAL_HOST;
@@ -90,7 +90,7 @@ impl Tools {
             probe: probe(&config)?,
             compute: Arc::new(compute),
             networking: Arc::new(self.networking(&claim, environment)),
-            state: Arc::new(SqliteState::new(self.store.clone(), environment.id, Some(claim))),
+            state: Arc::new(StoredState::new(self.store.clone(), environment.id, Some(claim))),
             progress: Arc::new(Fanout::new(told)),
             hooks,
             clock: self.clock.clone(),
@@ -126,7 +126,7 @@ impl Tools {
     }
 
     pub(super) fn networking(&self, claim: &Claim, environment: &Environment) -> LeasedNetworking {
-        let leases: Arc<dyn PortLeases> = Arc::new(SqliteLeases::new(self.store.clone(), claim.clone()));
+        let leases: Arc<dyn PortLeases> = Arc::new(StoredLeases::new(self.store.clone(), claim.clone()));
         let options = NetworkingOptions {
             host: LOCAL_HOST.to_owned(),
             environment: environment.id,

@@ -18,7 +18,7 @@ use crate::domain::ports::{
 };
 use crate::inbound::cli::arguments::{ExportArguments, ImportArguments};
 use crate::inbound::cli::create::told;
-use crate::outbound::store::{SqliteLeases, SqliteState};
+use crate::outbound::store::{StoredLeases, StoredState};
 use crate::worker::converge::LOCAL_HOST;
 
 impl Session {
@@ -68,7 +68,7 @@ impl Session {
             owner: owner::this_process(),
             lease: LEASE,
         };
-        let claimed = self.tools.store.take(&errand, &owner::is_gone).await?;
+        let claimed = self.tools.store.take(&errand, &owner::judge(&self.tools.store)).await?;
         let kept = self.keep_entry(&claimed, entry).await;
         let end = match &kept {
             Ok(()) => JobEnd::Succeeded { reason: "taken over from the Go tool".to_owned() },
@@ -94,9 +94,9 @@ impl Session {
 
     async fn keep_entry(&self, claimed: &ClaimedJob, entry: EnvironmentEntry) -> PortResult<()> {
         let Some(id) = claimed.claim.environment else { return Ok(()) };
-        let leases = SqliteLeases::new(self.tools.store.clone(), claimed.claim.clone());
+        let leases = StoredLeases::new(self.tools.store.clone(), claimed.claim.clone());
         leases.lease(LOCAL_HOST, id, entry.ports.as_ref().unwrap_or(&BTreeMap::new())).await?;
-        let state = SqliteState::new(self.tools.store.clone(), id, Some(claimed.claim.clone()));
+        let state = StoredState::new(self.tools.store.clone(), id, Some(claimed.claim.clone()));
         state.set_environment(&entry).await?;
         for line in &entry.audit_log {
             state.append_audit(&entry.name, line).await?;

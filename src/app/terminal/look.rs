@@ -14,7 +14,7 @@ use crate::domain::ports::{HookCommand, HookOutcome, HookRunner, Silent};
 use crate::domain::redact::Redactor;
 use crate::manager::{Dependencies, Manager};
 use crate::outbound::compute::MachineCompute;
-use crate::outbound::store::SqliteState;
+use crate::outbound::store::StoredState;
 
 /// No hook runs while somebody only looks.
 pub(super) struct NoHooks;
@@ -40,7 +40,7 @@ impl Session {
         let claim = no_claim(environment.id);
         Ok(Manager::new(Dependencies {
             networking: Arc::new(self.tools.networking(&claim, environment)),
-            state: Arc::new(SqliteState::new(self.tools.store.clone(), environment.id, Some(claim))),
+            state: Arc::new(StoredState::new(self.tools.store.clone(), environment.id, Some(claim))),
             compute: Arc::new(compute),
             progress: Arc::new(Silent),
             hooks,

@@ -105,7 +105,7 @@ impl Session {
             owner: owner::this_process(),
             lease: LEASE,
         };
-        let claimed = self.tools.store.take(&errand, &owner::is_gone).await?;
+        let claimed = self.tools.store.take(&errand, &owner::judge(&self.tools.store)).await?;
         let stopped = Cancel::default();
         let heart = AbortOnDropHandle::new(tokio::spawn(lease::hold(
             Arc::new(self.tools.store.clone()),
@@ -256,7 +256,7 @@ impl Session {
 
     /// The state of an environment for reading alone.
     pub(super) fn state(&self, environment: &Environment) -> impl StatePort + use<> {
-        crate::outbound::store::SqliteState::new(self.tools.store.clone(), environment.id, None)
+        crate::outbound::store::StoredState::new(self.tools.store.clone(), environment.id, None)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::outbound::progress::JournalReporter;
 use crate::outbound::ssh::{
     HostPorts, HostSource, MachineSettings, MadeMachine, MadeOptions, SshMachine, SshRunner,
 };
-use crate::outbound::store::{SqliteLeases, SqliteState};
+use crate::outbound::store::{StoredLeases, StoredState};
 use crate::outbound::supervisor::life_folder;
 use crate::worker::converge::LOCAL_HOST;
 use crate::worker::workshop::{Bench, Workshop as _};
@@ -163,12 +163,12 @@ impl Workshops {
         })
     }
 
-    fn state(&self, task: &Task<'_>) -> SqliteState {
-        SqliteState::new(self.store.clone(), task.environment.id, Some(task.claimed.claim.clone()))
+    fn state(&self, task: &Task<'_>) -> StoredState {
+        StoredState::new(self.store.clone(), task.environment.id, Some(task.claimed.claim.clone()))
     }
 
     fn leases(&self, task: &Task<'_>) -> Arc<dyn PortLeases> {
-        Arc::new(SqliteLeases::new(self.store.clone(), task.claimed.claim.clone()))
+        Arc::new(StoredLeases::new(self.store.clone(), task.claimed.claim.clone()))
     }
 
     fn networking_options(&self, task: &Task<'_>, host: &str, public_host: PublicHost) -> NetworkingOptions {

@@ -256,14 +256,11 @@ impl SshRunner {
     async fn wait(&self, first: Request, watched: &Watched<'_>, cancel: &CancellationToken) -> PortResult<Sight> {
         let Watched { command, deadline, .. } = *watched;
         let killing = if command.killable { cancel.clone() } else { CancellationToken::new() };
-        let uncancelled = CancellationToken::new();
         let mut request = first;
         let mut away_since = None;
         loop {
-            let looked = tokio::select! {
-                looked = timeout_at(deadline, self.host.ask(&request, &uncancelled)) => looked,
-                () = killing.cancelled() => return Ok(Sight::Cancelled),
-            };
+            // What asks is ended first when it is cancelled: it must not begin the hook behind our back.
+            let looked = timeout_at(deadline, self.host.ask(&request, &killing)).await;
             let Ok(looked) = looked else { return Ok(Sight::TooSlow) };
             let what = format!("step {}", command.step);
             match looked.and_then(|answer| answer.good(&what).map_err(|error| self.host.named(error))) {
@@ -271,6 +268,7 @@ impl SshRunner {
                     Sight::Running => away_since = None,
                     seen => return Ok(seen),
                 },
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(Sight::Cancelled),
                 Err(error) if error.kind() == ErrorKind::Unavailable => {
                     if away_since.get_or_insert_with(Instant::now).elapsed() > AWAY {
                         return Err(error);
@@ -289,6 +287,7 @@ impl SshRunner {
         }
     }
 
+    /// Puts the outputs of a run away; `NotFound` when it never came to be.
     async fn collect(&self, name: &str, masked: Option<(String, String)>) -> PortResult<()> {
         let size = |text: Option<&String>| text.map_or("-".to_owned(), |text| text.len().to_string());
         let arguments = [
@@ -328,11 +327,12 @@ impl SshRunner {
         let step = &command.step;
         let why = match seen {
             Sight::Ended { exit, outputs } => {
-                if outputs.partial {
-                    self.collect_whole(name).await?;
+                let collected = if outputs.partial {
+                    self.collect_whole(name).await
                 } else {
-                    self.collect(name, outputs.masked(&self.redactor)).await?;
-                }
+                    self.collect(name, outputs.masked(&self.redactor)).await
+                };
+                collected.map_err(vanished)?;
                 return Ok(outputs.outcome(exit));
             }
             Sight::Cancelled => PortError::new(ErrorKind::Cancelled, format!("step {step} was cancelled")),
@@ -351,8 +351,11 @@ impl SshRunner {
             }
         };
         self.end(&[name.to_owned()]).await?;
-        self.collect_whole(name).await?;
-        Err(why)
+        match self.collect_whole(name).await {
+            // It was stopped before it reached the host.
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(why),
+            collected => collected.and(Err(why)),
+        }
     }
 }
 
@@ -360,6 +363,14 @@ impl SshRunner {
 fn numbers(text: &str) -> Option<(u32, u32)> {
     let (user, group) = text.split_once(':')?;
     Some((user.parse().ok()?, group.parse().ok()?))
+}
+
+/// A run that was seen to end and is gone now is no run that never was.
+fn vanished(error: PortError) -> PortError {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    PortError::with_source(ErrorKind::Unavailable, "the run is gone, although it was seen to end", error)
 }
 
 /// Which runs of a former epoch stand for the one that is asked for.

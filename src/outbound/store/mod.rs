@@ -1,12 +1,14 @@
 //! The store: projects, environments, deliveries, jobs and what was posted, in one database (design §13).
 //!
-//! `connect` opens it, `sql` has the text that dialects share, `rows` turns rows into domain types; `sqlite`
-//! implements the ports, one file each.
+//! `database` opens `SQLite` or `PostgreSQL` and runs statements on either; `ports` implements the ports with statements
+//! that both understand; `sql` has the text that more than one of them uses, `rows` turns rows into domain types.
 
-pub mod connect;
+mod database;
+mod news;
+mod open;
+mod ports;
 mod rows;
 mod sql;
-mod sqlite;
 
-pub use connect::{OpenOptions, StoreError};
-pub use sqlite::{Pruned, SqliteLeases, SqliteState, Store};
+pub use open::{Location, OpenOptions, StoreError};
+pub use ports::{Pruned, Store, StoredLeases, StoredState};

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use sqlx::FromRow;
-use sqlx::types::Json;
 
+use super::database::Json;
 use crate::domain::change::{Change, ChangeNumber, NameError, Repository, RepositoryId};
 use crate::domain::decision::{Decision, DecisionRecord};
 use crate::domain::entry::EnvironmentEntry;

@@ -1,4 +1,4 @@
-//! SQL text that every dialect takes as it is: `$n` placeholders, `ON CONFLICT`, `RETURNING`, partial indexes.
+//! SQL text, which both databases take as it is: `$n` placeholders, `ON CONFLICT`, `RETURNING`, partial indexes.
 //! Only statements that more than one file uses, or that carry a rule of the queue, stand here.
 
 /// Reads environments with their project; the rest of the statement follows.

@@ -1,10 +1,29 @@
 //! The whole thread: open, push, reset, close.
 
-use crate::support::bot::{REPO, TestBot, eventually, get, processes_with};
+use serde_json::json;
+
+use crate::support::bot::{REPO, Setup, TestBot, eventually, get, processes_with};
+use crate::support::postgres::TestDatabase;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_webhook_becomes_a_running_preview_and_a_close_leaves_nothing() {
-    let bot = TestBot::start().await;
+    whole_thread(&TestBot::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_where_the_bot_keeps_its_state_in_postgresql() {
+    let database = TestDatabase::new().await;
+    let settings = json!({ "database": { "url": database.url() } });
+    let mut bot = TestBot::with(Setup { settings, ..Setup::default() }).await;
+    whole_thread(&bot).await;
+    assert!(!bot.data.path().join("previewbot.db").exists(), "nothing went to a file");
+    bot.stop_bot().await;
+    bot.start_bot().await;
+    assert!(bot.environment("pr-1").await.destroyed_at.is_some(), "a restart finds what was");
+    bot.stop_bot().await;
+}
+
+async fn whole_thread(bot: &TestBot) {
     let (number, sha) = bot.open("feature", &[("web/index.html", Some("<h1>One</h1><!-- notes -->"))]).await;
     bot.check_ended(number, &sha, "success").await;
     let comment = bot.comment_with(number, "Preview ready").await;

@@ -119,11 +119,7 @@ async fn a_newer_push_supersedes_the_waiting_deploy() {
     let older = bench.job(older.id).await;
     assert_eq!((older.state, older.reason.as_str()), (JobState::Superseded, "superseded by bbbbbbb"));
     assert_eq!((newer.state, newer.generation), (JobState::Queued, Some(2)));
-    let by: i64 = sqlx::query_scalar("SELECT superseded_by FROM jobs WHERE id = $1")
-        .bind(older.id.0)
-        .fetch_one(&bench.sql().await)
-        .await
-        .unwrap();
+    let by: i64 = bench.ask("SELECT superseded_by FROM jobs WHERE state = 'superseded'").await;
     assert_eq!(by, newer.id.0);
 }
 

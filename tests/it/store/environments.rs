@@ -11,7 +11,7 @@ use previewbot::domain::ports::{
 };
 use previewbot::domain::progress::{StepEvent, StepStatus};
 use previewbot::outbound::progress::JournalReporter;
-use previewbot::outbound::store::SqliteLeases;
+use previewbot::outbound::store::StoredLeases;
 
 use super::{Bench, DAY_MS, LEASE, repository, sha, succeeded};
 
@@ -31,8 +31,8 @@ pub(super) fn failure(left_behind: &[&str]) -> Failure {
     }
 }
 
-fn leases(bench: &Bench, claimed: &ClaimedJob) -> SqliteLeases {
-    SqliteLeases::new(bench.store.clone(), claimed.claim.clone())
+fn leases(bench: &Bench, claimed: &ClaimedJob) -> StoredLeases {
+    StoredLeases::new(bench.store.clone(), claimed.claim.clone())
 }
 
 /// A preview that is up.
@@ -112,8 +112,7 @@ async fn a_destroyed_environment_begins_a_new_life_and_gives_its_ports_back() {
     assert!(leases(&bench, &claimed).leases("local").await.unwrap().is_empty());
     assert!(Environments::list(&bench.store, false).await.unwrap().is_empty());
     assert_eq!(Environments::list(&bench.store, true).await.unwrap().len(), 1);
-    let last: String =
-        sqlx::query_scalar("SELECT last_life FROM environments").fetch_one(&bench.sql().await).await.unwrap();
+    let last: String = bench.ask("SELECT last_life FROM environments").await;
     assert_eq!(last, before.life.to_string());
 
     let revived = bench.push(1, &sha('b')).await;

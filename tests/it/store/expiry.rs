@@ -1,15 +1,12 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use previewbot::domain::decision::Decision;
 use previewbot::domain::environment::{Cause, Desired};
 use previewbot::domain::job::{JobEnd, JobState};
 use previewbot::domain::ports::{Clock, EnvironmentOutcome, Environments, Housekeeping, JobQueue};
-use previewbot::outbound::store::{OpenOptions, Store};
 
 use super::environments::up;
-use super::{Bench, DAY_MS, DEPLOY, running, sha, succeeded};
-use crate::support::clock::CountingRandom;
+use super::{Bench, DAY_MS, DEPLOY, open_at, running, sha, succeeded};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -37,7 +34,7 @@ async fn a_preview_is_not_expired_while_it_is_deployed_again_and_is_when_that_fa
     bench.assess(1, again).await.unwrap();
     let deploy = bench.claim_kind("deploy").await;
     // A life time that ended while the job was open, whatever set it.
-    sqlx::query("UPDATE environments SET expires_at = 1").execute(&bench.sql().await).await.unwrap();
+    bench.change("UPDATE environments SET expires_at = 1").await.unwrap();
     assert!(bench.store.expire().await.unwrap().is_empty());
     bench.store.finish(&deploy.claim, JobEnd::Failed { reason: "broken".to_owned() }, &[]).await.unwrap();
     assert_eq!(bench.store.expire().await.unwrap(), [environment.id]);
@@ -87,9 +84,7 @@ async fn a_life_time_that_began_while_the_former_life_was_destroyed_stays() {
 #[tokio::test]
 async fn without_a_limit_nothing_expires() {
     let bench = Bench::new().await;
-    let (clock, random) = (Arc::clone(&bench.clock) as _, Arc::new(CountingRandom::default()));
-    let path = bench.folder.path().join("endless.db");
-    let store = Store::open(OpenOptions { path, exclusive: true, clock, random, ttl_ms: 0 }).await.unwrap();
+    let store = open_at(bench.location(), &bench.clock, false, 0).await.unwrap();
     let bench = Bench { store, ..bench };
     assert_eq!(bench.push(1, &sha('a')).await.expires_at, None);
 }

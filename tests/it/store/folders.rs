@@ -7,7 +7,7 @@ use previewbot::domain::environment::{Desired, ProjectId};
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::job::{JobEnd, JobState};
 use previewbot::domain::ports::{Errand, FolderEnvironments, Housekeeping, JobQueue, Reports, StatePort};
-use previewbot::outbound::store::SqliteState;
+use previewbot::outbound::store::StoredState;
 
 use super::{Bench, DAY_MS, LEASE, sha};
 
@@ -65,7 +65,7 @@ async fn a_dead_commands_hold_is_over_at_once_and_a_strangers_when_its_lease_is(
     let dead = bench.store.take(&errand(project, "a", "process 7 1 boot"), ALIVE).await.unwrap();
     let gone = |owner: &str| owner.starts_with("process 7 ");
     bench.store.take(&errand(project, "a", "stranger"), &gone).await.unwrap();
-    let state = SqliteState::new(bench.store.clone(), dead.claim.environment.unwrap(), Some(dead.claim.clone()));
+    let state = StoredState::new(bench.store.clone(), dead.claim.environment.unwrap(), Some(dead.claim.clone()));
     assert_eq!(state.remove_environment("a").await.unwrap_err().kind(), ErrorKind::Fenced);
     assert!(bench.store.take(&errand(project, "a", "process 8 1 boot"), &gone).await.is_err());
     bench.clock.advance(LEASE);
@@ -90,7 +90,7 @@ async fn a_server_leaves_folders_alone() {
     let held = bench.store.take(&absent, ALIVE).await.unwrap();
     let entry = previewbot::domain::entry::EnvironmentEntry { name: "a".to_owned(), ..Default::default() };
     let id = held.claim.environment.unwrap();
-    SqliteState::new(bench.store.clone(), id, Some(held.claim.clone())).set_environment(&entry).await.unwrap();
+    StoredState::new(bench.store.clone(), id, Some(held.claim.clone())).set_environment(&entry).await.unwrap();
     bench.store.finish(&held.claim, JobEnd::Failed { reason: "no".to_owned() }, &[]).await.unwrap();
     bench.clock.advance(Duration::from_millis(3 * DAY_MS.unsigned_abs()));
     assert!(bench.store.revive().await.unwrap().is_empty());
@@ -103,7 +103,7 @@ async fn what_people_call_environments_stays_their_name() {
     let project = folder(&bench).await;
     let held = bench.store.take(&errand(project, "Feat/Ä", "process 7 1 boot"), ALIVE).await.unwrap();
     let id = held.claim.environment.unwrap();
-    let state = SqliteState::new(bench.store.clone(), id, Some(held.claim.clone()));
+    let state = StoredState::new(bench.store.clone(), id, Some(held.claim.clone()));
     let entry = previewbot::domain::entry::EnvironmentEntry { name: "Feat/Ä".to_owned(), ..Default::default() };
     state.set_environment(&entry).await.unwrap();
     assert_eq!(state.get_environment("Feat/Ä").await.unwrap(), Some(entry));

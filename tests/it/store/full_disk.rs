@@ -1,6 +1,6 @@
 use previewbot::domain::entry::EnvironmentEntry;
 use previewbot::domain::ports::StatePort;
-use previewbot::outbound::store::SqliteState;
+use previewbot::outbound::store::StoredState;
 use tempfile::TempDir;
 
 use super::{Bench, sha};
@@ -16,7 +16,7 @@ async fn an_entry_that_does_not_fit_leaves_the_old_one_whole() {
     let Some(disk) = SmallDisk::over(folder.path(), 4096) else { return };
     let bench = Bench::within(folder).await;
     let environment = bench.push(1, &sha('a')).await;
-    let state = SqliteState::new(bench.store.clone(), environment.id, None);
+    let state = StoredState::new(bench.store.clone(), environment.id, None);
     state.set_environment(&entry("old")).await.unwrap();
     let large = entry(&"x".repeat(500_000));
     for left in [64 * 1024, 0] {

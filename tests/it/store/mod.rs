@@ -1,21 +1,11 @@
-//! The store's promises, one named test per rule, on a real `SQLite` file and a clock moved by hand.
+//! The store's promises, one named test per rule, on a real `SQLite` file and on a real `PostgreSQL` server, with a
+//! clock moved by hand.
 
-mod assessing;
-mod deliveries;
-mod destroying;
-mod environments;
-mod expiry;
-mod folders;
-mod full_disk;
-mod hosts;
-mod load;
-mod opening;
-mod queue;
-mod reports;
-mod rescue;
-mod second_chances;
-mod state;
+mod on_postgres;
+mod on_sqlite;
+mod replicas;
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,41 +19,91 @@ use previewbot::domain::error::PortResult;
 use previewbot::domain::event::{DeliveryId, Event, EventKind, NewDelivery, Parsed, Subject};
 use previewbot::domain::job::{Claim, Job, JobEnd, JobId, NewJob, Work};
 use previewbot::domain::ports::{Assessment, Assessments, ClaimedJob, Environments, JobFilter, JobQueue, Room};
-use previewbot::outbound::store::{OpenOptions, Store, StoreError};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use previewbot::outbound::store::{Location, OpenOptions, Store, StoreError};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteRow};
 use tempfile::TempDir;
 
 use crate::support::clock::{CountingRandom, ManualClock};
+use crate::support::postgres::TestDatabase;
 
 const LEASE: Duration = Duration::from_secs(30);
 const DAY_MS: i64 = 86_400_000;
 const DEPLOY: Work = Work::Deploy { no_cache: false, from: None };
 
-/// A store of its own in a folder of its own.
-struct Bench {
+/// A store of its own: on a server, or in a folder of its own.
+struct Bench<const ON_SERVER: bool> {
     folder: TempDir,
+    server: Option<TestDatabase>,
     clock: Arc<ManualClock>,
     store: Store,
 }
 
-impl Bench {
+impl<const ON_SERVER: bool> Bench<ON_SERVER> {
     async fn new() -> Self {
         Self::within(TempDir::new().unwrap()).await
     }
 
     async fn within(folder: TempDir) -> Self {
         let clock = Arc::new(ManualClock::default());
-        let store = open(folder.path().join("bot.db"), &clock, true).await.unwrap();
-        Self { folder, clock, store }
+        let server = if ON_SERVER { Some(TestDatabase::new().await) } else { None };
+        let location = match &server {
+            Some(server) => server.location(&clock),
+            None => Location::File(folder.path().join("bot.db")),
+        };
+        let store = open_at(location, &clock, true, 7 * DAY_MS).await.unwrap();
+        Self { folder, server, clock, store }
     }
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("bot.db")
     }
 
+    fn location(&self) -> Location {
+        match &self.server {
+            Some(server) => server.location(&self.clock),
+            None => Location::File(self.path()),
+        }
+    }
+
     /// A connection beside the store, to look under its hood or to damage what it finds.
     async fn sql(&self) -> SqlitePool {
         SqlitePool::connect_with(SqliteConnectOptions::new().filename(self.path())).await.unwrap()
+    }
+
+    /// Changes rows behind the store's back.
+    async fn change(&self, statement: &'static str) -> sqlx::Result<u64> {
+        match &self.server {
+            Some(server) => {
+                sqlx::raw_sql(statement).execute(&server.pool().await).await.map(|done| done.rows_affected())
+            }
+            None => sqlx::raw_sql(statement).execute(&self.sql().await).await.map(|done| done.rows_affected()),
+        }
+    }
+
+    /// One column of one row.
+    async fn ask<T>(&self, statement: &'static str) -> T
+    where
+        (T,): for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow>,
+        T: Send + Unpin,
+    {
+        let (value,) = match &self.server {
+            Some(server) => sqlx::query_as(statement).fetch_one(&server.pool().await).await.unwrap(),
+            None => sqlx::query_as(statement).fetch_one(&self.sql().await).await.unwrap(),
+        };
+        value
+    }
+
+    /// Keeps everybody else from writing until it is dropped.
+    async fn write_lock(&self) -> Box<dyn Any> {
+        match &self.server {
+            Some(server) => {
+                let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('previewbot'), hashtext('public'))";
+                Box::new(server.pool().await.begin_with(lock).await.unwrap())
+            }
+            None => Box::new(self.sql().await.begin_with("BEGIN IMMEDIATE").await.unwrap()),
+        }
     }
 
     async fn project(&self) -> Project {
@@ -130,9 +170,18 @@ impl Bench {
 }
 
 async fn open(path: PathBuf, clock: &Arc<ManualClock>, exclusive: bool) -> Result<Store, StoreError> {
+    open_at(Location::File(path), clock, exclusive, 7 * DAY_MS).await
+}
+
+async fn open_at(
+    location: Location,
+    clock: &Arc<ManualClock>,
+    exclusive: bool,
+    ttl_ms: i64,
+) -> Result<Store, StoreError> {
     let clock = Arc::clone(clock) as _;
     let random = Arc::new(CountingRandom::default());
-    Store::open(OpenOptions { path, exclusive, clock, random, ttl_ms: 7 * DAY_MS }).await
+    Store::open(OpenOptions { location, exclusive, clock, random, ttl_ms }).await
 }
 
 fn repository() -> Repository {

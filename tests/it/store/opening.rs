@@ -23,7 +23,7 @@ async fn a_second_server_is_refused_and_a_command_is_not() {
 
 #[tokio::test]
 async fn what_was_committed_is_there_after_a_restart() {
-    let Bench { folder, clock, store } = Bench::new().await;
+    let Bench { folder, clock, store, server: _ } = Bench::new().await;
     let path = folder.path().join("bot.db");
     let id = store.installation_id();
     store.accept(delivery("d1", 1)).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_file_that_is_no_database_is_refused_in_words() {
 
 #[tokio::test]
 async fn tables_of_a_newer_version_are_refused_in_words() {
-    let Bench { folder, clock, store } = Bench::new().await;
+    let Bench { folder, clock, store, server: _ } = Bench::new().await;
     let path = folder.path().join("bot.db");
     store.close().await;
     drop(store);

@@ -38,12 +38,10 @@ async fn the_database_itself_refuses_a_second_running_job_of_an_environment() {
     let environment = bench.push(1, &sha('a')).await;
     bench.store.enqueue(&[reset(&environment)]).await.unwrap();
     bench.claim_kind("deploy").await;
-    let sql = bench.sql().await;
-    let cheat =
-        sqlx::query("UPDATE jobs SET state = 'running', owner = 'x', lease_until = 1 WHERE kind = 'reset'");
-    assert!(cheat.execute(&sql).await.unwrap_err().as_database_error().unwrap().is_unique_violation());
-    let cheat = sqlx::query("UPDATE jobs SET state = 'failed' WHERE kind = 'reset'");
-    assert!(cheat.execute(&sql).await.unwrap_err().as_database_error().unwrap().is_check_violation());
+    let cheat = "UPDATE jobs SET state = 'running', owner = 'x', lease_until = 1 WHERE kind = 'reset'";
+    assert!(bench.change(cheat).await.unwrap_err().as_database_error().unwrap().is_unique_violation());
+    let cheat = "UPDATE jobs SET state = 'failed' WHERE kind = 'reset'";
+    assert!(bench.change(cheat).await.unwrap_err().as_database_error().unwrap().is_check_violation());
 }
 
 #[tokio::test]
@@ -114,8 +112,7 @@ async fn a_worker_without_work_does_not_ask_for_the_write_lock() {
     let bench = Bench::new().await;
     bench.push(1, &sha('a')).await;
     bench.claim_kind("deploy").await;
-    let sql = bench.sql().await;
-    let writer = sql.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let writer = bench.write_lock().await;
     assert!(bench.claim().await.is_none(), "a claim that wanted the lock would fail");
     drop(writer);
 }
@@ -203,8 +200,7 @@ async fn follow_ups_are_added_with_the_end_or_not_at_all() {
 async fn a_job_of_a_newer_format_waits_and_says_why() {
     let bench = Bench::new().await;
     bench.push(1, &sha('a')).await;
-    let sql = bench.sql().await;
-    sqlx::query("UPDATE jobs SET payload_version = 2 WHERE kind = 'deploy'").execute(&sql).await.unwrap();
+    bench.change("UPDATE jobs SET payload_version = 2 WHERE kind = 'deploy'").await.unwrap();
     assert!(bench.claim().await.is_none());
     let job = bench.newest("deploy").await;
     assert_eq!(job.state, JobState::Waiting);
@@ -216,16 +212,10 @@ async fn a_job_that_cannot_be_read_ends_and_the_next_one_is_claimed() {
     let bench = Bench::new().await;
     bench.push(1, &sha('a')).await;
     bench.push(2, &sha('a')).await;
-    let sql = bench.sql().await;
-    sqlx::query("UPDATE jobs SET payload = '{\"kind\":\"dance\"}' WHERE environment_id = 1 AND kind = 'deploy'")
-        .execute(&sql)
-        .await
-        .unwrap();
+    let damage = "UPDATE jobs SET payload = '{\"kind\":\"dance\"}' WHERE environment_id = 1 AND kind = 'deploy'";
+    bench.change(damage).await.unwrap();
     assert_eq!(bench.claim_kind("deploy").await.job.environment.as_deref(), Some("pr-2"));
-    let state: String = sqlx::query_scalar("SELECT state FROM jobs WHERE environment_id = 1 AND kind = 'deploy'")
-        .fetch_one(&sql)
-        .await
-        .unwrap();
+    let state: String = bench.ask("SELECT state FROM jobs WHERE environment_id = 1 AND kind = 'deploy'").await;
     assert_eq!(state, "failed");
 }
 

@@ -7,7 +7,7 @@ use previewbot::domain::job::JobState;
 use previewbot::domain::ports::{
     EnvironmentOutcome, Environments, Heartbeat, Hosts as _, JobQueue, Room, StatePort,
 };
-use previewbot::outbound::store::SqliteState;
+use previewbot::outbound::store::StoredState;
 
 use super::{Bench, LEASE, sha, succeeded};
 
@@ -32,7 +32,7 @@ async fn a_worker_that_lost_its_claim_can_change_nothing() {
     let bench = Bench::new().await;
     let environment = bench.push(1, &sha('a')).await;
     let lost = bench.claim_kind("deploy").await;
-    let state = SqliteState::new(bench.store.clone(), environment.id, Some(lost.claim.clone()));
+    let state = StoredState::new(bench.store.clone(), environment.id, Some(lost.claim.clone()));
     let entry = EnvironmentEntry { name: "pr-1".to_owned(), ..EnvironmentEntry::default() };
     state.set_environment(&entry).await.unwrap();
 

@@ -9,7 +9,7 @@ use previewbot::domain::job::{JobEnd, JobState};
 use previewbot::domain::ports::{
     Assessments, Audit, AuditRecord, Clock, EnvironmentOutcome, Environments, Housekeeping, JobQueue, StatePort,
 };
-use previewbot::outbound::store::SqliteState;
+use previewbot::outbound::store::StoredState;
 use previewbot::worker::janitor::Janitor;
 
 use super::environments::{failure, up};
@@ -23,7 +23,7 @@ async fn left_behind(bench: &Bench) -> EnvironmentId {
     let environment = up(bench).await;
     let generation = bench.close(1).await.generation;
     let claimed = bench.claim_kind("destroy").await;
-    let state = SqliteState::new(bench.store.clone(), environment.id, Some(claimed.claim.clone()));
+    let state = StoredState::new(bench.store.clone(), environment.id, Some(claimed.claim.clone()));
     let entry = EnvironmentEntry { name: "pr-1".to_owned(), ..EnvironmentEntry::default() };
     state.set_environment(&entry).await.unwrap();
     let failed = EnvironmentOutcome::Failed { generation, failure: failure(&["the folder /srv/pr-1"]) };

@@ -3,7 +3,7 @@ use previewbot::domain::checkpoint::{AuditAction, AuditEntry};
 use previewbot::domain::entry::EnvironmentEntry;
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::ports::StatePort;
-use previewbot::outbound::store::SqliteState;
+use previewbot::outbound::store::StoredState;
 
 use super::{Bench, sha};
 
@@ -28,7 +28,7 @@ async fn an_entry_comes_back_as_it_was_with_its_history_apart() {
     let bench = Bench::new().await;
     let environment = bench.push(1, &sha('a')).await;
     let claim = bench.claim_kind("deploy").await.claim;
-    let state = SqliteState::new(bench.store.clone(), environment.id, Some(claim));
+    let state = StoredState::new(bench.store.clone(), environment.id, Some(claim));
     assert_eq!(state.get_environment("pr-1").await.unwrap(), None);
     let with_history = EnvironmentEntry { audit_log: vec![line("x")], ..entry("pr-1") };
     state.set_environment(&with_history).await.unwrap();
@@ -52,8 +52,8 @@ async fn a_job_reads_its_whole_project_but_writes_its_own_environment_only() {
     let two = bench.push(2, &sha('a')).await;
     let first = bench.claim_kind("deploy").await.claim;
     let second = bench.claim_kind("deploy").await.claim;
-    let of_one = SqliteState::new(bench.store.clone(), one.id, Some(first));
-    let of_two = SqliteState::new(bench.store.clone(), two.id, Some(second));
+    let of_one = StoredState::new(bench.store.clone(), one.id, Some(first));
+    let of_two = StoredState::new(bench.store.clone(), two.id, Some(second));
     of_two.set_environment(&entry("pr-2")).await.unwrap();
     assert!(of_one.load().await.unwrap().environments.contains_key("pr-2"));
     let refused = of_one.set_environment(&entry("pr-2")).await.unwrap_err();
@@ -67,7 +67,7 @@ async fn a_command_without_a_claim_may_write_within_the_project() {
     let bench = Bench::new().await;
     let one = bench.push(1, &sha('a')).await;
     bench.push(2, &sha('a')).await;
-    let state = SqliteState::new(bench.store.clone(), one.id, None);
+    let state = StoredState::new(bench.store.clone(), one.id, None);
     state.set_environment(&entry("pr-2")).await.unwrap();
     assert!(state.get_environment("pr-2").await.unwrap().is_some());
     assert!(state.set_environment(&entry("pr-9")).await.is_err());

@@ -11,6 +11,7 @@ pub(crate) mod hurried_clock;
 pub(crate) mod memory_queue;
 pub(crate) mod names;
 pub(crate) mod nginx;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod repository;
 pub(crate) mod small_disk;

@@ -14,7 +14,7 @@ use previewbot::domain::event::DeliveryId;
 use previewbot::domain::job::{Claim, Job, JobId};
 use previewbot::domain::ports::{Assessments as _, Environments, JobFilter, JobQueue, PortLeases as _};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
-use previewbot::outbound::store::{OpenOptions, SqliteLeases, Store};
+use previewbot::outbound::store::{Location, OpenOptions, Store, StoredLeases};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
@@ -218,7 +218,9 @@ impl Served {
     pub(crate) async fn store(&self) -> Store {
         let path = self.world.data.path().join("previewbot.db");
         let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
-        Store::open(OpenOptions { path, exclusive: false, clock, random, ttl_ms: 0 }).await.unwrap()
+        Store::open(OpenOptions { location: Location::File(path), exclusive: false, clock, random, ttl_ms: 0 })
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn jobs(&self) -> Vec<Job> {
@@ -279,7 +281,7 @@ impl Served {
             } else {
                 assert!(environment.entry.is_none(), "a closed change has no preview");
                 assert_eq!(live, 0, "no live deployment of a closed change: {deployments:?}");
-                let leases = SqliteLeases::new(store.clone(), nobodys_claim()).leases("local").await.unwrap();
+                let leases = StoredLeases::new(store.clone(), nobodys_claim()).leases("local").await.unwrap();
                 assert!(leases.iter().all(|(_, id, _)| *id != environment.id), "leased ports: {leases:?}");
             }
         }

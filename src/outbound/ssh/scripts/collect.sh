@@ -2,7 +2,7 @@
 # KEPT bytes, head and end; where there is something to hide, the input has what to keep of them instead.
 folder=$1 epoch=$2 name=$3 kept=$4 out=$5 err=$6
 hold "$folder" "$epoch"
-cd -- "$folder/runs/$name" || fail "$BROKEN" "nothing is known of the run"
+cd -- "$folder/runs/$name" || fail "$MISSING" "nothing is known of the run"
 half=$((kept / 2))
 for output in stdout stderr; do
   size=$(stat -c %s "$output")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use previewbot::domain::change::{ChangeNumber, ChangeState, ForgeKind, Permission, RepositoryId};
 use previewbot::domain::error::ErrorKind;
-use previewbot::domain::ports::Forge as _;
+use previewbot::domain::ports::{Clock as _, Forge as _};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -103,11 +103,15 @@ async fn the_token_for_git_reads_one_repository_and_is_kept() {
     assert_eq!(tokens.len(), 1);
     assert_eq!(tokens[0]["repositories"], json!(["octo-org/private-api"]));
     assert_eq!(tokens[0]["permissions"], json!({ "metadata": "read", "contents": "read" }));
-    // 54 of its 60 minutes are over: it still has the reserve of five. A minute later it has not.
-    scene.clock.advance(Duration::from_mins(54));
+    // It has a second more than the reserve of five minutes. A second later it has not. The forge says the end in whole
+    // seconds of its own clock, which went on meanwhile.
+    let reserve = Duration::from_mins(5);
+    let expires = Duration::from_secs_f64(tokens[0]["expires"].as_f64().unwrap()).as_secs();
+    let now = u64::try_from(scene.clock.now().as_second()).unwrap();
+    scene.clock.advance(Duration::from_secs(expires - now - reserve.as_secs() - 1));
     scene.forge.git_token(&private).await.unwrap();
     assert_eq!(scene.count("POST", "/access_tokens").await, 1);
-    scene.clock.advance(Duration::from_mins(1));
+    scene.clock.advance(Duration::from_secs(1));
     scene.forge.git_token(&private).await.unwrap();
     assert_eq!(scene.count("POST", "/access_tokens").await, 2);
     scene.forge.forget_git_token(&private);

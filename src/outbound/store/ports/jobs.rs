@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite};
 
+use super::super::database::{query, scalar};
 use super::super::rows::{JobRow, PAYLOAD_VERSION};
 use super::super::sql::{self, select_job};
 use super::insert::{end_job, insert_job};
@@ -67,7 +67,7 @@ impl JobQueue for Store {
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> PortResult<Heartbeat> {
         let until = self.now().saturating_add(millis(lease));
         let mut tx = self.begin().await?;
-        let held: Option<Option<String>> = sqlx::query_scalar(
+        let held: Option<Option<String>> = scalar(
             "UPDATE jobs SET lease_until = $1 WHERE id = $2 AND owner = $3 AND attempt = $4 AND state = 'running' \
              RETURNING cancel_reason",
         )
@@ -75,7 +75,7 @@ impl JobQueue for Store {
         .bind(claim.job.0)
         .bind(&claim.owner)
         .bind(claim.attempt)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await
         .map_err(failed("extend a lease"))?;
         commit(tx).await?;
@@ -99,36 +99,32 @@ impl JobQueue for Store {
     }
 
     async fn list(&self, filter: &JobFilter) -> PortResult<Vec<Job>> {
-        let mut query = QueryBuilder::<Sqlite>::new(select_job!("WHERE 1 = 1"));
-        if !filter.states.is_empty() {
-            query.push(" AND j.state IN (");
-            let mut states = query.separated(", ");
-            for state in &filter.states {
-                states.push_bind(state.as_str());
-            }
-            query.push(")");
-        }
-        if let Some(environment) = &filter.environment {
-            query.push(" AND e.name = ").push_bind(environment);
+        let mut states: String = filter.states.iter().flat_map(|state| [",", state.as_str()]).collect();
+        if !states.is_empty() {
+            states.push(',');
         }
         let limit = if filter.limit > 0 { filter.limit } else { DEFAULT_LIMIT };
-        query.push(" ORDER BY j.id DESC LIMIT ").push_bind(limit);
-        let rows: Vec<JobRow> =
-            query.build_query_as().fetch_all(self.reader()).await.map_err(failed("list jobs"))?;
+        let rows: Vec<JobRow> = query(select_job!(
+            "WHERE ($1 = '' OR $1 LIKE '%,' || j.state || ',%') AND ($2 IS NULL OR e.name = $2) \
+             ORDER BY j.id DESC LIMIT $3"
+        ))
+        .bind(states)
+        .bind(&filter.environment)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed("list jobs"))?;
         Ok(rows.into_iter().filter_map(readable).collect())
     }
 
     async fn get(&self, job: JobId) -> PortResult<Option<Job>> {
-        let row: Option<JobRow> = sqlx::query_as(sql::JOB_BY_ID)
-            .bind(job.0)
-            .fetch_optional(self.reader())
-            .await
-            .map_err(failed("read a job"))?;
+        let row: Option<JobRow> =
+            query(sql::JOB_BY_ID).bind(job.0).fetch_optional(self.reader()).await.map_err(failed("read a job"))?;
         row.map(JobRow::job).transpose()
     }
 
     async fn next_run_at(&self) -> PortResult<Option<i64>> {
-        sqlx::query_scalar("SELECT min(run_at) FROM jobs WHERE state IN ('queued', 'waiting') AND run_at > $1")
+        scalar("SELECT min(run_at) FROM jobs WHERE state IN ('queued', 'waiting') AND run_at > $1")
             .bind(self.now())
             .fetch_one(self.reader())
             .await
@@ -136,7 +132,7 @@ impl JobQueue for Store {
     }
 
     async fn woken(&self) {
-        self.inner.queue_news.heard().await;
+        self.inner.news.queue.heard().await;
     }
 }
 
@@ -148,7 +144,7 @@ fn readable(row: JobRow) -> Option<Job> {
 
 impl Store {
     async fn claim_has_work(&self, now: i64, room: Room) -> PortResult<bool> {
-        sqlx::query_scalar(sql::CLAIM_HAS_WORK)
+        scalar(sql::CLAIM_HAS_WORK)
             .bind(now)
             .bind(PAYLOAD_VERSION)
             .bind(room.environments)
@@ -160,14 +156,14 @@ impl Store {
 }
 
 async fn take(tx: &mut Tx, now: i64, room: Room, (owner, until): (&str, i64)) -> PortResult<Option<i64>> {
-    sqlx::query_scalar(sql::CLAIM)
+    scalar(sql::CLAIM)
         .bind(now)
         .bind(PAYLOAD_VERSION)
         .bind(room.environments)
         .bind(room.quick)
         .bind(owner)
         .bind(until)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(failed("claim a job"))
 }
@@ -176,22 +172,19 @@ async fn take(tx: &mut Tx, now: i64, room: Room, (owner, until): (&str, i64)) ->
 async fn mark_waiting(tx: &mut Tx, now: i64, room: Room) -> PortResult<u64> {
     let mut marked = 0;
     if !room.environments {
-        let wait = sqlx::query(sql::WAIT_FOR_SLOT).bind(now).bind(NO_SLOT);
-        marked += wait.execute(&mut **tx).await.map_err(failed("let jobs wait"))?.rows_affected();
+        let wait = query(sql::WAIT_FOR_SLOT).bind(now).bind(NO_SLOT);
+        marked += wait.execute(&mut *tx).await.map_err(failed("let jobs wait"))?;
     }
     let why = format!("it was made by a newer previewbot (this one knows job format {PAYLOAD_VERSION}): upgrade");
-    let wait = sqlx::query(sql::WAIT_FOR_VERSION).bind(why).bind(PAYLOAD_VERSION);
-    marked += wait.execute(&mut **tx).await.map_err(failed("let jobs wait"))?.rows_affected();
+    let wait = query(sql::WAIT_FOR_VERSION).bind(why).bind(PAYLOAD_VERSION);
+    marked += wait.execute(&mut *tx).await.map_err(failed("let jobs wait"))?;
     Ok(marked)
 }
 
 /// The claimed row with its fence; `None` when it cannot be read, which ends it.
 pub(super) async fn claimed(tx: &mut Tx, now: i64, id: i64) -> PortResult<Option<ClaimedJob>> {
-    let row: JobRow = sqlx::query_as(sql::JOB_BY_ID)
-        .bind(id)
-        .fetch_one(&mut **tx)
-        .await
-        .map_err(failed("read a claimed job"))?;
+    let row: JobRow =
+        query(sql::JOB_BY_ID).bind(id).fetch_one(&mut *tx).await.map_err(failed("read a claimed job"))?;
     let owner = row.owner.clone().unwrap_or_default();
     let (claims, environment) = (row.claims, row.environment_id.filter(|_| row.touches));
     let mut epoch = 0;
@@ -214,9 +207,9 @@ pub(super) async fn claimed(tx: &mut Tx, now: i64, id: i64) -> PortResult<Option
 
 /// Raises the fence: whoever held the environment before can no longer write.
 pub(super) async fn raise_epoch(tx: &mut Tx, environment: i64) -> PortResult<i64> {
-    sqlx::query_scalar("UPDATE environments SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch")
+    scalar("UPDATE environments SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch")
         .bind(environment)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(failed("raise an epoch"))
 }

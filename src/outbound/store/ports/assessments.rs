@@ -1,8 +1,8 @@
 //! Assessments: what waits to be assessed, and the one transaction that writes what was concluded.
 
 use async_trait::async_trait;
-use sqlx::types::Json;
 
+use super::super::database::{Json, query, scalar};
 use super::super::rows::{DecisionRow, EnvironmentRow};
 use super::super::sql::{self, select_environment};
 use super::deliveries::resolve;
@@ -58,7 +58,7 @@ impl Assessments for Store {
         environment: EnvironmentId,
         limit: i64,
     ) -> PortResult<Vec<DecisionRecord>> {
-        let rows: Vec<DecisionRow> = sqlx::query_as(
+        let rows: Vec<DecisionRow> = query(
             "SELECT d.* FROM decisions d JOIN environments e ON e.project_id = d.project_id AND e.number = d.number \
              WHERE e.id = $1 ORDER BY d.id DESC LIMIT $2",
         )
@@ -102,7 +102,7 @@ impl Store {
             assessment.project.repository.forge,
             assessment.change.number,
         );
-        let id: i64 = sqlx::query_scalar(
+        let id: i64 = scalar(
             "INSERT INTO environments (project_id, name, number, life, desired, cause, reason, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, 'absent', 'policy', 'nobody asked for a preview yet', $5, $5) RETURNING id",
         )
@@ -111,12 +111,12 @@ impl Store {
         .bind(assessment.change.number.0.cast_signed())
         .bind(self.inner.random.uuid().hyphenated().to_string())
         .bind(now)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(failed("make an environment"))?;
-        let row: EnvironmentRow = sqlx::query_as(sql::ENVIRONMENT_BY_ID)
+        let row: EnvironmentRow = query(sql::ENVIRONMENT_BY_ID)
             .bind(id)
-            .fetch_one(&mut **tx)
+            .fetch_one(&mut *tx)
             .await
             .map_err(failed("read an environment"))?;
         row.environment()
@@ -124,13 +124,12 @@ impl Store {
 }
 
 async fn stored(tx: &mut Tx, assessment: &Assessment) -> PortResult<Option<Environment>> {
-    let row: Option<EnvironmentRow> =
-        sqlx::query_as(select_environment!("WHERE e.project_id = $1 AND e.number = $2"))
-            .bind(assessment.project.id.0)
-            .bind(assessment.change.number.0.cast_signed())
-            .fetch_optional(&mut **tx)
-            .await
-            .map_err(failed("read an environment"))?;
+    let row: Option<EnvironmentRow> = query(select_environment!("WHERE e.project_id = $1 AND e.number = $2"))
+        .bind(assessment.project.id.0)
+        .bind(assessment.change.number.0.cast_signed())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(failed("read an environment"))?;
     row.map(EnvironmentRow::environment).transpose()
 }
 
@@ -147,7 +146,7 @@ fn check_revision(stored: Option<&Environment>, assessment: &Assessment) -> Port
 
 /// Writes what decisions change of an environment.
 pub(super) async fn update(tx: &mut Tx, now: i64, environment: &Environment) -> PortResult<()> {
-    sqlx::query(
+    query(
         "UPDATE environments SET change_snapshot = $1, desired = $2, desired_commit = $3, cause = $4, actor = $5, \
          sticky = $6, reason = $7, generation = $8, push_cancellations = $9, failure = $10, created_at = $11, \
          destroyed_at = $12, expires_at = $13, revision = revision + 1, updated_at = $14 WHERE id = $15",
@@ -167,9 +166,9 @@ pub(super) async fn update(tx: &mut Tx, now: i64, environment: &Environment) -> 
     .bind(environment.expires_at)
     .bind(now)
     .bind(environment.id.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("write an environment"))
 }
 
@@ -179,7 +178,7 @@ async fn insert_decision(
     environment: Option<i64>,
     record: &DecisionRecord,
 ) -> PortResult<()> {
-    sqlx::query(sql::INSERT_DECISION)
+    query(sql::INSERT_DECISION)
         .bind(record.delivery.as_ref().map(|id| &id.0))
         .bind(assessment.project.id.0)
         .bind(assessment.change.number.0.cast_signed())
@@ -187,8 +186,8 @@ async fn insert_decision(
         .bind(&record.trigger)
         .bind(Json(&record.decision))
         .bind(record.at)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
-        .map(|_| ())
+        .map(drop)
         .map_err(failed("record a decision"))
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::super::database::{query, scalar};
 use super::super::rows::PostedRow;
 use super::{Store, commit, failed, touch_report};
 use crate::domain::environment::EnvironmentId;
@@ -11,7 +12,7 @@ use crate::domain::ports::{Posted, PostedKind, Reports};
 #[async_trait]
 impl Reports for Store {
     async fn due(&self, limit: i64) -> PortResult<Vec<(EnvironmentId, i64)>> {
-        let rows: Vec<(i64, i64)> = sqlx::query_as(
+        let rows: Vec<(i64, i64)> = query(
             "SELECT id, report_revision FROM environments \
              WHERE report_revision > shown_revision AND report_not_before <= $1 \
              AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder') \
@@ -26,7 +27,7 @@ impl Reports for Store {
     }
 
     async fn next_due_at(&self) -> PortResult<Option<i64>> {
-        sqlx::query_scalar(
+        scalar(
             "SELECT min(report_not_before) FROM environments WHERE report_revision > shown_revision \
              AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder')",
         )
@@ -36,7 +37,7 @@ impl Reports for Store {
     }
 
     async fn posted(&self, environment: EnvironmentId) -> PortResult<Vec<Posted>> {
-        let rows: Vec<PostedRow> = sqlx::query_as(
+        let rows: Vec<PostedRow> = query(
             "SELECT kind, item_key, forge_id, hash, state FROM posted WHERE environment_id = $1 \
              ORDER BY updated_at, kind, item_key",
         )
@@ -49,7 +50,7 @@ impl Reports for Store {
 
     async fn save(&self, environment: EnvironmentId, posted: &Posted) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
+        query(
             "INSERT INTO posted (environment_id, kind, item_key, forge_id, hash, state, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (environment_id, kind, item_key) DO UPDATE \
              SET forge_id = excluded.forge_id, hash = excluded.hash, state = excluded.state, \
@@ -62,7 +63,7 @@ impl Reports for Store {
         .bind(&posted.hash)
         .bind(&posted.state)
         .bind(self.now())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("record what was posted"))?;
         commit(tx).await
@@ -70,11 +71,11 @@ impl Reports for Store {
 
     async fn forget(&self, environment: EnvironmentId, kind: PostedKind, key: &str) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query("DELETE FROM posted WHERE environment_id = $1 AND kind = $2 AND item_key = $3")
+        query("DELETE FROM posted WHERE environment_id = $1 AND kind = $2 AND item_key = $3")
             .bind(environment.0)
             .bind(kind.as_str())
             .bind(key)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("forget what was posted"))?;
         commit(tx).await
@@ -83,7 +84,7 @@ impl Reports for Store {
     /// News that came after `revision` stay news.
     async fn shown(&self, environment: EnvironmentId, revision: i64, not_before: i64) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
+        query(
             "UPDATE environments SET report_not_before = $1, report_error = NULL, news_since = $2, \
              shown_revision = CASE WHEN shown_revision < $3 THEN $3 ELSE shown_revision END WHERE id = $4",
         )
@@ -91,7 +92,7 @@ impl Reports for Store {
         .bind(self.now())
         .bind(revision)
         .bind(environment.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("record a shown report"))?;
         commit(tx).await
@@ -99,11 +100,11 @@ impl Reports for Store {
 
     async fn postpone(&self, environment: EnvironmentId, not_before: i64, why: &str) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE environments SET report_not_before = $1, report_error = $2 WHERE id = $3")
+        query("UPDATE environments SET report_not_before = $1, report_error = $2 WHERE id = $3")
             .bind(not_before)
             .bind(why)
             .bind(environment.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("postpone a report"))?;
         commit(tx).await
@@ -118,6 +119,6 @@ impl Reports for Store {
     }
 
     async fn woken(&self) {
-        self.inner.report_news.heard().await;
+        self.inner.news.reports.heard().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::super::database::{query, scalar};
 use super::{Store, Tx, commit, failed};
 use crate::domain::error::PortResult;
 use crate::domain::job::JobId;
@@ -18,13 +19,11 @@ impl Journal for Store {
     /// Phases may each name their own steps: they add up. The steps of an earlier try are dropped.
     async fn plan(&self, job: JobId, steps: &[String]) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
-            "DELETE FROM job_steps WHERE job_id = $1 AND claim <> (SELECT claims FROM jobs WHERE id = $1)",
-        )
-        .bind(job.0)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed("drop an earlier plan"))?;
+        query("DELETE FROM job_steps WHERE job_id = $1 AND claim <> (SELECT claims FROM jobs WHERE id = $1)")
+            .bind(job.0)
+            .execute(&mut tx)
+            .await
+            .map_err(failed("drop an earlier plan"))?;
         for step in steps {
             add_step(&mut tx, job, step).await?;
         }
@@ -39,7 +38,7 @@ impl Journal for Store {
         let mut tx = self.begin().await?;
         add_step(&mut tx, job, &event.step).await?;
         let begins = event.status == StepStatus::Started;
-        sqlx::query(
+        query(
             "UPDATE job_steps SET status = $1, message = $2, duration_ms = $3, \
              started_at = CASE WHEN $4 THEN $5 ELSE coalesce(started_at, $5) END, \
              finished_at = CASE WHEN $4 THEN NULL ELSE $5 END WHERE job_id = $6 AND step = $7",
@@ -51,7 +50,7 @@ impl Journal for Store {
         .bind(now)
         .bind(job.0)
         .bind(&event.step)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("record a step"))?;
         raise_report_of(&mut tx, now, job).await?;
@@ -62,14 +61,14 @@ impl Journal for Store {
 }
 
 async fn add_step(tx: &mut Tx, job: JobId, step: &str) -> PortResult<()> {
-    let add = sqlx::query(ADD_STEP).bind(job.0).bind(step);
-    add.execute(&mut **tx).await.map(|_| ()).map_err(failed("plan a step"))
+    let add = query(ADD_STEP).bind(job.0).bind(step);
+    add.execute(&mut *tx).await.map(drop).map_err(failed("plan a step"))
 }
 
 async fn raise_report_of(tx: &mut Tx, now: i64, job: JobId) -> PortResult<()> {
-    let environment: Option<Option<i64>> = sqlx::query_scalar("SELECT environment_id FROM jobs WHERE id = $1")
+    let environment: Option<Option<i64>> = scalar("SELECT environment_id FROM jobs WHERE id = $1")
         .bind(job.0)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(failed("read a job"))?;
     match environment.flatten() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sqlx::types::Json;
 
+use super::super::database::{Json, query, scalar};
 use super::{Store, Tx, check_claim, commit, failed};
 use crate::domain::checkpoint::AuditEntry;
 use crate::domain::entry::{EnvironmentEntry, State};
@@ -14,13 +14,13 @@ use crate::domain::job::Claim;
 use crate::domain::ports::StatePort;
 
 /// The state of one environment's project, as one job may see and change it.
-pub struct SqliteState {
+pub struct StoredState {
     store: Store,
     environment: EnvironmentId,
     claim: Option<Claim>,
 }
 
-impl SqliteState {
+impl StoredState {
     /// State for work on `environment`. Without a claim writes are not fenced: for a command that holds the
     /// environment by other means.
     #[must_use]
@@ -40,7 +40,7 @@ impl SqliteState {
     /// Only this job's own environment may be written under its claim.
     async fn write_entry(&self, name: &str, entry: Option<&EnvironmentEntry>) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        let written = sqlx::query(
+        let written = query(
             "UPDATE environments SET entry = $1, updated_at = $2 WHERE name = $3 AND (id = $4 OR (NOT $5 \
              AND project_id = (SELECT project_id FROM environments WHERE id = $4)))",
         )
@@ -49,10 +49,10 @@ impl SqliteState {
         .bind(EnvName::of_text(name).as_str())
         .bind(self.environment.0)
         .bind(self.claim.is_some())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("write an entry"))?;
-        if written.rows_affected() == 0 && entry.is_some() {
+        if written == 0 && entry.is_some() {
             let message = format!("environment `{name}` has no row that this job may write");
             return Err(PortError::new(ErrorKind::NotFound, message));
         }
@@ -66,9 +66,9 @@ fn called(row: String, entry: &EnvironmentEntry) -> String {
 }
 
 #[async_trait]
-impl StatePort for SqliteState {
+impl StatePort for StoredState {
     async fn load(&self) -> PortResult<State> {
-        let rows: Vec<(String, Json<EnvironmentEntry>)> = sqlx::query_as(
+        let rows: Vec<(String, Json<EnvironmentEntry>)> = query(
             "SELECT name, entry FROM environments WHERE entry IS NOT NULL \
              AND project_id = (SELECT project_id FROM environments WHERE id = $1)",
         )
@@ -82,7 +82,7 @@ impl StatePort for SqliteState {
     }
 
     async fn get_environment(&self, name: &str) -> PortResult<Option<EnvironmentEntry>> {
-        let entry: Option<Json<EnvironmentEntry>> = sqlx::query_scalar(
+        let entry: Option<Json<EnvironmentEntry>> = scalar(
             "SELECT entry FROM environments WHERE name = $1 AND entry IS NOT NULL \
              AND project_id = (SELECT project_id FROM environments WHERE id = $2)",
         )
@@ -105,7 +105,7 @@ impl StatePort for SqliteState {
 
     async fn append_audit(&self, name: &str, entry: &AuditEntry) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
+        query(
             "INSERT INTO audit_steps (environment_id, recorded_at, entry) SELECT id, $1, $2 FROM environments \
              WHERE name = $3 AND project_id = (SELECT project_id FROM environments WHERE id = $4)",
         )
@@ -113,14 +113,14 @@ impl StatePort for SqliteState {
         .bind(Json(entry))
         .bind(EnvName::of_text(name).as_str())
         .bind(self.environment.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("record step history"))?;
         commit(tx).await
     }
 
     async fn audit(&self, name: &str) -> PortResult<Vec<AuditEntry>> {
-        let entries: Vec<Json<AuditEntry>> = sqlx::query_scalar(
+        let entries: Vec<Json<AuditEntry>> = scalar(
             "SELECT a.entry FROM audit_steps a JOIN environments e ON e.id = a.environment_id WHERE e.name = $1 \
              AND e.project_id = (SELECT project_id FROM environments WHERE id = $2) ORDER BY a.id",
         )

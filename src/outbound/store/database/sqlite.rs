@@ -1,4 +1,5 @@
-//! Opening the database: file, lock, migrations, pools.
+//! `SQLite`: a file and its lock; one connection writes, a few read, every write is one short `BEGIN IMMEDIATE`
+//! transaction.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -10,8 +11,10 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, Transaction};
 
-use crate::domain::ports::{Clock, SystemRandom};
+use crate::domain::ports::Clock;
+use crate::outbound::store::open::{OpenOptions, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -21,80 +24,16 @@ const READERS: u32 = 4;
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How to open the store.
-#[derive(Clone)]
-pub struct OpenOptions {
-    /// The database file; it and its folder are made when missing.
-    pub path: PathBuf,
-    /// Whether this process serves: a second one that serves is then refused.
-    pub exclusive: bool,
-    /// Database time: leases, backoff and every recorded time come from it.
-    pub clock: Arc<dyn Clock>,
-    /// Lives, the installation's id and jitter.
-    pub random: Arc<dyn SystemRandom>,
-    /// How long a ready environment lives, in ms; 0 = for ever.
-    pub ttl_ms: i64,
-}
-
-/// Why the store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process serves it.
-    #[error("another previewbot serves this database (pid {pid}): {path}; stop it first")]
-    Served {
-        /// Its process id, `unknown` when it did not say.
-        pid: String,
-        /// The database file.
-        path: PathBuf,
-    },
-    /// The file, its folder or its lock cannot be made or read.
-    #[error("cannot open the database file {path}: {source}")]
-    File {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is no database, or a damaged one.
-    #[error("{0} is not a sound SQLite database: restore a backup, or move the file away to begin anew")]
-    Corrupt(PathBuf),
-    /// A later version of the bot has changed the tables.
-    #[error(
-        "{path} was made by a newer previewbot (its table version {version} is unknown here): use that version"
-    )]
-    Newer {
-        /// The database file.
-        path: PathBuf,
-        /// The unknown version.
-        version: i64,
-    },
-    /// The tables differ from what this version made of them.
-    #[error("cannot bring the tables of {path} up to date: {source}")]
-    Migration {
-        /// The database file.
-        path: PathBuf,
-        /// Why.
-        source: MigrateError,
-    },
-    /// Anything else that the database said.
-    #[error("cannot open the database {path}: {source}")]
-    Database {
-        /// The database file.
-        path: PathBuf,
-        /// What it said.
-        source: sqlx::Error,
-    },
-}
-
-/// What [`open`] hands to the store.
-pub(super) struct Opened {
+/// An open database.
+pub(crate) struct Connections {
     pub(super) writer: SqlitePool,
     pub(super) reader: SqlitePool,
-    pub(super) lock: Option<File>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) place: String,
+    _lock: Option<File>,
 }
 
-pub(super) async fn open(options: &OpenOptions) -> Result<Opened, StoreError> {
-    let path = &options.path;
+pub(super) async fn open(path: &Path, options: &OpenOptions) -> Result<Connections, StoreError> {
     make_file(path)?;
     let lock = if options.exclusive { Some(lock_for_serving(path)?) } else { None };
     let connect = SqliteConnectOptions::new()
@@ -108,7 +47,12 @@ pub(super) async fn open(options: &OpenOptions) -> Result<Opened, StoreError> {
     let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(database)?;
     migrate(&writer, path).await?;
     let reader = pool().max_connections(READERS).connect_lazy_with(connect.pragma("query_only", "ON"));
-    Ok(Opened { writer, reader, lock })
+    Ok(Connections { writer, reader, clock: options.clock.clone(), place: place(path), _lock: lock })
+}
+
+/// Where the database is, for people.
+fn place(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Makes folder and file, the file for its owner only: it holds webhook bodies. `SQLite`'s side files follow it.
@@ -159,9 +103,9 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
         Err(joined) => return Err(StoreError::File { path: lock_path, source: std::io::Error::other(joined) }),
     };
     MIGRATIONS.run(writer).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::Newer { path: path.to_owned(), version },
+        MigrateError::VersionMissing(version) => StoreError::Newer { place: place(path), version },
         MigrateError::Execute(source) => database_error(path, source),
-        source => StoreError::Migration { path: path.to_owned(), source },
+        source => StoreError::Migration { place: place(path), source },
     })
 }
 
@@ -170,6 +114,20 @@ fn database_error(path: &Path, source: sqlx::Error) -> StoreError {
     match code.as_deref() {
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         Some("11" | "26") => StoreError::Corrupt(path.to_owned()),
-        _ => StoreError::Database { path: path.to_owned(), source },
+        _ => StoreError::Database { place: place(path), source },
+    }
+}
+
+/// A transaction that holds the write lock from its start, so that it cannot fail half-way for want of it.
+pub(super) async fn begin(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
+    let begin = || writer.begin_with("BEGIN IMMEDIATE");
+    match begin().await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            // On a full disk SQLite rolls back by itself, and the library goes on taking the connection for one
+            // with an open transaction.
+            writer.acquire().await?.close().await?;
+            begin().await
+        }
+        begun => begun,
     }
 }

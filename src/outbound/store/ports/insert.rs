@@ -1,7 +1,6 @@
 //! Adding jobs inside a transaction: coalescing of assessments, superseding of what waits.
 
-use sqlx::types::Json;
-
+use super::super::database::{Json, query, scalar};
 use super::super::rows::PAYLOAD_VERSION;
 use super::super::sql;
 use super::{Tx, failed, touch_report};
@@ -18,10 +17,10 @@ pub(super) async fn insert_job(tx: &mut Tx, now: i64, job: &NewJob, because: &st
     let replaced = replace_waiting(tx, now, job, because).await?;
     let id = insert_row(tx, now, job).await?;
     for older in replaced {
-        sqlx::query("UPDATE jobs SET superseded_by = $1 WHERE id = $2")
+        query("UPDATE jobs SET superseded_by = $1 WHERE id = $2")
             .bind(id)
             .bind(older)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map_err(failed("supersede a job"))?;
     }
@@ -33,7 +32,7 @@ pub(super) async fn insert_job(tx: &mut Tx, now: i64, job: &NewJob, because: &st
 
 async fn insert_row(tx: &mut Tx, now: i64, job: &NewJob) -> PortResult<i64> {
     let repository = repository(&job.work);
-    sqlx::query_scalar(sql::INSERT_JOB)
+    scalar(sql::INSERT_JOB)
         .bind(job.work.kind())
         .bind(Json(&job.work))
         .bind(PAYLOAD_VERSION)
@@ -49,7 +48,7 @@ async fn insert_row(tx: &mut Tx, now: i64, job: &NewJob) -> PortResult<i64> {
         .bind(job.comment.map(u64::cast_signed))
         .bind(&job.reason)
         .bind(now)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(failed("add a job"))
 }
@@ -68,10 +67,10 @@ async fn replace_waiting(tx: &mut Tx, now: i64, job: &NewJob, because: &str) -> 
     let Some(environment) = job.environment.filter(|_| job.work.converges()) else {
         return Ok(Vec::new());
     };
-    let replaced: Vec<i64> = sqlx::query_scalar(sql::REPLACEABLE)
+    let replaced: Vec<i64> = scalar(sql::REPLACEABLE)
         .bind(environment.0)
         .bind(job.work == Work::Destroy)
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await
         .map_err(failed("look for waiting jobs"))?;
     for older in &replaced {
@@ -82,6 +81,6 @@ async fn replace_waiting(tx: &mut Tx, now: i64, job: &NewJob, because: &str) -> 
 
 /// Ends a job, whatever it was doing.
 pub(super) async fn end_job(tx: &mut Tx, now: i64, id: i64, state: JobState, reason: &str) -> PortResult<()> {
-    let end = sqlx::query(sql::END_JOB).bind(state.as_str()).bind(reason).bind(now).bind(id);
-    end.execute(&mut **tx).await.map(|_| ()).map_err(failed("end a job"))
+    let end = query(sql::END_JOB).bind(state.as_str()).bind(reason).bind(now).bind(id);
+    end.execute(&mut *tx).await.map(drop).map_err(failed("end a job"))
 }

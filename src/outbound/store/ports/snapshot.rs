@@ -1,31 +1,28 @@
 //! Snapshots: one consistent look at an environment, its job, its place in the queue and its steps.
 
-use sqlx::{Sqlite, Transaction};
-
+use super::super::database::{query, scalar};
 use super::super::rows::{EnvironmentRow, JobRow, StepRow};
 use super::super::sql;
-use super::{Store, failed};
+use super::{Store, Tx, commit, failed};
 use crate::domain::environment::EnvironmentId;
 use crate::domain::error::PortResult;
 use crate::domain::job::JobState;
 use crate::domain::report::{Snapshot, StepLine};
 
-type ReadTx = Transaction<'static, Sqlite>;
-
 impl Store {
     pub(super) async fn snapshot_of(&self, id: EnvironmentId) -> PortResult<Option<Snapshot>> {
-        let mut tx = self.reader().begin().await.map_err(failed("begin reading"))?;
-        let environment: Option<EnvironmentRow> = sqlx::query_as(sql::ENVIRONMENT_BY_ID)
+        let mut tx = self.reader().begin_reading().await.map_err(failed("begin reading"))?;
+        let environment: Option<EnvironmentRow> = query(sql::ENVIRONMENT_BY_ID)
             .bind(id.0)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut tx)
             .await
             .map_err(failed("read an environment"))?;
         let Some(environment) = environment.map(EnvironmentRow::environment).transpose()? else {
             return Ok(None);
         };
-        let row: Option<JobRow> = sqlx::query_as(sql::SHOWN_JOB)
+        let row: Option<JobRow> = query(sql::SHOWN_JOB)
             .bind(id.0)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut tx)
             .await
             .map_err(failed("read an environment's job"))?;
         let now = self.now();
@@ -40,33 +37,33 @@ impl Store {
             }
             snapshot.job = Some(job);
         }
-        tx.commit().await.map_err(failed("end reading"))?;
+        commit(tx).await?;
         Ok(Some(snapshot))
     }
 }
 
-async fn position(tx: &mut ReadTx, (priority, run_at, id): (i64, i64, i64)) -> PortResult<(i64, i64)> {
-    sqlx::query_as(sql::QUEUE_POSITION)
+async fn position(tx: &mut Tx, (priority, run_at, id): (i64, i64, i64)) -> PortResult<(i64, i64)> {
+    query(sql::QUEUE_POSITION)
         .bind(priority)
         .bind(run_at)
         .bind(id)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(failed("count the queue"))
 }
 
 /// Steps that have begun, and how many there are to be; of the job's latest try only.
-async fn steps(tx: &mut ReadTx, job: i64) -> PortResult<(Vec<StepLine>, Option<i64>)> {
-    let planned: i64 = sqlx::query_scalar("SELECT count(*) FROM job_steps WHERE job_id = $1")
+async fn steps(tx: &mut Tx, job: i64) -> PortResult<(Vec<StepLine>, Option<i64>)> {
+    let planned: i64 = scalar("SELECT count(*) FROM job_steps WHERE job_id = $1")
         .bind(job)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(failed("count steps"))?;
-    let rows: Vec<StepRow> = sqlx::query_as(
+    let rows: Vec<StepRow> = query(
         "SELECT step, status, duration_ms FROM job_steps WHERE job_id = $1 AND status IS NOT NULL ORDER BY ordinal",
     )
     .bind(job)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(failed("read steps"))?;
     let lines = rows.into_iter().map(StepRow::line).collect::<PortResult<_>>()?;

@@ -1,5 +1,6 @@
 //! Retention: nothing grows without bound.
 
+use super::super::database::query;
 use super::{Store, Tx, commit, failed};
 use crate::domain::error::PortResult;
 
@@ -54,6 +55,5 @@ impl Store {
 }
 
 async fn delete(tx: &mut Tx, statement: &'static str, before: i64) -> PortResult<u64> {
-    let deleted = sqlx::query(statement).bind(before).execute(&mut **tx).await.map_err(failed("prune"))?;
-    Ok(deleted.rows_affected())
+    query(statement).bind(before).execute(&mut *tx).await.map_err(failed("prune"))
 }

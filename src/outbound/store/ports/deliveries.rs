@@ -3,21 +3,21 @@
 //! A commit costs one flush to disk; one task therefore commits everything that waits together, and each caller
 //! is answered after the commit that holds its delivery.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use sqlx::sqlite::SqlitePool;
-use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::database::{Database, Json, query, scalar};
+use super::super::news::News;
 use super::super::rows::{DecisionRow, DeliveryRow};
 use super::super::sql;
 use super::insert::insert_job;
-use super::{News, Store, Tx, begin, commit, failed};
+use super::{Store, Tx, begin, commit, failed};
 use crate::domain::decision::DecisionRecord;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::event::{Delivery, DeliveryId, Event, NewDelivery, Parsed};
 use crate::domain::job::{NewJob, Work};
-use crate::domain::ports::{Accepted, Clock};
+use crate::domain::ports::Accepted;
 
 /// Deliveries in one transaction at most.
 const GROUP: usize = 256;
@@ -30,9 +30,9 @@ pub(super) struct Waiting {
 
 /// The one task that stores deliveries.
 pub(super) struct GroupCommit {
-    pub(super) writer: SqlitePool,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) queue_news: Arc<News>,
+    /// The store's own, which the task must not keep open.
+    pub(super) database: Weak<Database>,
+    pub(super) news: Arc<News>,
 }
 
 impl GroupCommit {
@@ -43,7 +43,7 @@ impl GroupCommit {
             let mut group = Vec::with_capacity(GROUP);
             while receiver.recv_many(&mut group, GROUP).await > 0 {
                 self.store(std::mem::take(&mut group)).await;
-                self.queue_news.tell();
+                self.news.tell_queue();
             }
         });
         sender
@@ -72,8 +72,10 @@ impl GroupCommit {
     }
 
     async fn store_together(&self, deliveries: &[&NewDelivery]) -> PortResult<Vec<Accepted>> {
-        let now = self.clock.now_ms();
-        let mut tx = begin(&self.writer).await?;
+        let closed = || PortError::new(ErrorKind::Unavailable, "database: the store is closed");
+        let database = self.database.upgrade().ok_or_else(closed)?;
+        let now = database.now();
+        let mut tx = begin(&database).await?;
         let mut accepted = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             accepted.push(store_one(&mut tx, now, delivery).await?);
@@ -98,7 +100,7 @@ async fn store_one(tx: &mut Tx, now: i64, delivery: &NewDelivery) -> PortResult<
         Parsed::Event(event) => (Some(event.as_ref()), None),
         Parsed::Ignored { because } => (None, Some(format!("nothing to do, because {because}"))),
     };
-    let stored = sqlx::query(sql::INSERT_DELIVERY)
+    let stored = query(sql::INSERT_DELIVERY)
         .bind(&delivery.id.0)
         .bind(delivery.forge.as_str())
         .bind(&delivery.event_name)
@@ -107,16 +109,16 @@ async fn store_one(tx: &mut Tx, now: i64, delivery: &NewDelivery) -> PortResult<
         .bind(event.map(Json))
         .bind(event.map(|event| event.subject.key()))
         .bind(outcome)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(failed("store a delivery"))?;
-    if stored.rows_affected() == 0 {
+    if stored == 0 {
         return Ok(Accepted::Duplicate);
     }
-    sqlx::query("INSERT INTO delivery_bodies (delivery_id, body) VALUES ($1, $2)")
+    query("INSERT INTO delivery_bodies (delivery_id, body) VALUES ($1, $2)")
         .bind(&delivery.id.0)
         .bind(&delivery.body)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(failed("store a delivery's body"))?;
     if let Some(event) = event {
@@ -142,7 +144,7 @@ impl Store {
 
     pub(super) async fn pending_deliveries(&self, subject_key: &str) -> PortResult<Vec<Delivery>> {
         let rows: Vec<DeliveryRow> =
-            sqlx::query_as("SELECT * FROM deliveries WHERE subject_key = $1 AND outcome IS NULL ORDER BY arrival")
+            query("SELECT * FROM deliveries WHERE subject_key = $1 AND outcome IS NULL ORDER BY arrival")
                 .bind(subject_key)
                 .fetch_all(self.reader())
                 .await
@@ -151,7 +153,7 @@ impl Store {
     }
 
     pub(super) async fn one_delivery(&self, id: &DeliveryId) -> PortResult<Option<Delivery>> {
-        let row: Option<DeliveryRow> = sqlx::query_as("SELECT * FROM deliveries WHERE id = $1")
+        let row: Option<DeliveryRow> = query("SELECT * FROM deliveries WHERE id = $1")
             .bind(&id.0)
             .fetch_optional(self.reader())
             .await
@@ -160,7 +162,7 @@ impl Store {
     }
 
     pub(super) async fn body_of(&self, id: &DeliveryId) -> PortResult<Option<Vec<u8>>> {
-        sqlx::query_scalar("SELECT body FROM delivery_bodies WHERE delivery_id = $1")
+        scalar("SELECT body FROM delivery_bodies WHERE delivery_id = $1")
             .bind(&id.0)
             .fetch_optional(self.reader())
             .await
@@ -168,7 +170,7 @@ impl Store {
     }
 
     pub(super) async fn decisions_about(&self, id: &DeliveryId) -> PortResult<Vec<DecisionRecord>> {
-        let rows: Vec<DecisionRow> = sqlx::query_as("SELECT * FROM decisions WHERE delivery_id = $1 ORDER BY id")
+        let rows: Vec<DecisionRow> = query("SELECT * FROM decisions WHERE delivery_id = $1 ORDER BY id")
             .bind(&id.0)
             .fetch_all(self.reader())
             .await
@@ -180,10 +182,10 @@ impl Store {
 /// Writes what came of deliveries.
 pub(super) async fn resolve(tx: &mut Tx, deliveries: &[(DeliveryId, String)]) -> PortResult<()> {
     for (id, outcome) in deliveries {
-        sqlx::query("UPDATE deliveries SET outcome = $1 WHERE id = $2")
+        query("UPDATE deliveries SET outcome = $1 WHERE id = $2")
             .bind(outcome)
             .bind(&id.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map_err(failed("record what came of a delivery"))?;
     }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sqlx::FromRow;
 
+use super::super::database::query;
 use super::environments::claimed_environment;
 use super::{Store, check_claim, commit, failed};
 use crate::domain::error::PortResult;
@@ -44,9 +45,10 @@ impl From<HostRow> for HostRecord {
 #[async_trait]
 impl Hosts for Store {
     async fn records(&self) -> PortResult<Vec<HostRecord>> {
-        let rows: Vec<HostRow> = sqlx::query_as(
-            "SELECT n.name, coalesce(h.draining, 0) <> 0 AS draining, h.checked_at, h.trouble, h.down_since, \
-             h.disk_free, h.memory_free, coalesce(h.confined, 0) <> 0 AS confined, (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
+        let rows: Vec<HostRow> = query(
+            "SELECT n.name, coalesce(h.draining, false) AS draining, h.checked_at, h.trouble, h.down_since, \
+             h.disk_free, h.memory_free, coalesce(h.confined, false) AS confined, \
+             (SELECT count(*) FROM environments e WHERE e.host = n.name) AS environments \
              FROM (SELECT name FROM hosts UNION SELECT host FROM environments WHERE host IS NOT NULL) n \
              LEFT JOIN hosts h ON h.name = n.name ORDER BY n.name",
         )
@@ -58,15 +60,15 @@ impl Hosts for Store {
 
     async fn checked(&self, name: &str, found: Result<HostFigures, String>) -> PortResult<()> {
         let trouble = found.as_ref().err().cloned();
-        let confined = found.as_ref().ok().map(|figures| i64::from(figures.confined));
+        let confined = found.as_ref().ok().map(|figures| figures.confined);
         let figures = found.unwrap_or_default();
         let now = self.now();
         let bytes = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
         let mut tx = self.begin().await?;
         // Figures of a host that does not answer now are those of its last answer.
-        sqlx::query(
+        query(
             "INSERT INTO hosts (name, checked_at, trouble, down_since, disk_free, memory_free, confined) \
-             VALUES ($1, $2, $3, CASE WHEN $3 IS NOT NULL THEN $2 END, $4, $5, coalesce($6, 0)) \
+             VALUES ($1, $2, $3, CASE WHEN $3 IS NOT NULL THEN $2 END, $4, $5, coalesce($6, false)) \
              ON CONFLICT (name) DO UPDATE SET checked_at = excluded.checked_at, trouble = excluded.trouble, \
              down_since = CASE WHEN $3 IS NOT NULL THEN coalesce(hosts.down_since, $2) END, \
              disk_free = coalesce(excluded.disk_free, hosts.disk_free), \
@@ -79,7 +81,7 @@ impl Hosts for Store {
         .bind(bytes(figures.disk_free))
         .bind(bytes(figures.memory_free))
         .bind(confined)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("record a look at a host"))?;
         commit(tx).await
@@ -87,13 +89,13 @@ impl Hosts for Store {
 
     async fn drain(&self, name: &str, draining: bool) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
+        query(
             "INSERT INTO hosts (name, draining) VALUES ($1, $2) \
              ON CONFLICT (name) DO UPDATE SET draining = excluded.draining",
         )
         .bind(name)
-        .bind(i64::from(draining))
-        .execute(&mut *tx)
+        .bind(draining)
+        .execute(&mut tx)
         .await
         .map_err(failed("record that a host is drained"))?;
         commit(tx).await?;
@@ -105,7 +107,7 @@ impl Hosts for Store {
         let mut tx = self.begin().await?;
         check_claim(&mut tx, claim).await?;
         let id = claimed_environment(claim)?;
-        let placed = sqlx::query(
+        let placed = query(
             "UPDATE environments SET host = $1, revision = revision + 1, updated_at = $2 WHERE id = $3 \
              AND (host = $1 OR (SELECT count(*) FROM environments o WHERE o.host = $1) < $4)",
         )
@@ -113,10 +115,10 @@ impl Hosts for Store {
         .bind(self.now())
         .bind(id.0)
         .bind(capacity.map_or(i64::MAX, i64::from))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("place an environment"))?;
         commit(tx).await?;
-        Ok(placed.rows_affected() > 0)
+        Ok(placed > 0)
     }
 }

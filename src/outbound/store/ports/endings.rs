@@ -1,5 +1,6 @@
 //! How jobs end, go back to the queue, are rescued and are cancelled.
 
+use super::super::database::{Json, query, scalar};
 use super::super::rows::JobRow;
 use super::super::sql::{self, select_job};
 use super::insert::{end_job, insert_job};
@@ -84,14 +85,14 @@ impl Store {
     pub(super) async fn rescue_jobs(&self, owner: &str, all_of_other_owners: bool) -> PortResult<Vec<JobId>> {
         let now = self.now();
         let mut tx = self.begin().await?;
-        let lost: Vec<JobRow> = sqlx::query_as(select_job!(
+        let lost: Vec<JobRow> = query(select_job!(
             "WHERE j.state = 'running' AND (j.lease_until <= $1 \
              OR ($2 AND j.kind <> 'terminal' AND substr(j.owner, 1, length($3) + 1) <> $3 || '#')) ORDER BY j.id"
         ))
         .bind(now)
         .bind(all_of_other_owners)
         .bind(owner)
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut tx)
         .await
         .map_err(failed("look for lost jobs"))?;
         if lost.is_empty() {
@@ -112,14 +113,14 @@ impl Store {
         if row.owner.is_some() {
             request_cancel(&mut tx, job.0, reason).await?;
         } else {
-            sqlx::query(
+            query(
                 "UPDATE jobs SET state = 'cancelled', reason = $1, wait_reason = NULL, finished_at = $2 \
                  WHERE id = $3 AND state IN ('queued', 'waiting')",
             )
             .bind(reason)
             .bind(now)
             .bind(job.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("cancel a job"))?;
         }
@@ -134,29 +135,29 @@ impl Store {
 
 /// Says what a job that was put back waits for. One that was ended instead is left alone.
 async fn wait(tx: &mut Tx, job: i64, reason: &str) -> PortResult<()> {
-    sqlx::query("UPDATE jobs SET state = 'waiting', wait_reason = $1 WHERE id = $2 AND state = 'queued'")
+    query("UPDATE jobs SET state = 'waiting', wait_reason = $1 WHERE id = $2 AND state = 'queued'")
         .bind(reason)
         .bind(job)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
-        .map(|_| ())
+        .map(drop)
         .map_err(failed("let a job wait"))
 }
 
 /// Tells a running job, by its next heartbeat, to stop. The first reason stays.
 pub(super) async fn request_cancel(tx: &mut Tx, job: i64, reason: &str) -> PortResult<()> {
-    sqlx::query("UPDATE jobs SET cancel_reason = coalesce(cancel_reason, $1) WHERE id = $2 AND state = 'running'")
+    query("UPDATE jobs SET cancel_reason = coalesce(cancel_reason, $1) WHERE id = $2 AND state = 'running'")
         .bind(reason)
         .bind(job)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
-        .map(|_| ())
+        .map(drop)
         .map_err(failed("ask a job to stop"))
 }
 
 async fn job_row(tx: &mut Tx, id: i64) -> PortResult<JobRow> {
     let row: Option<JobRow> =
-        sqlx::query_as(sql::JOB_BY_ID).bind(id).fetch_optional(&mut **tx).await.map_err(failed("read a job"))?;
+        query(sql::JOB_BY_ID).bind(id).fetch_optional(&mut *tx).await.map_err(failed("read a job"))?;
     row.ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("there is no job {id}")))
 }
 
@@ -165,24 +166,24 @@ async fn unpublish_half_destroyed(tx: &mut Tx, now: i64, row: &JobRow) -> PortRe
     if row.kind != "destroy" {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "UPDATE environments SET published = NULL, urls = '[]', revision = revision + 1, updated_at = $1 \
          WHERE id = $2 AND published IS NOT NULL",
     )
     .bind(now)
     .bind(row.environment_id)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("take a half-destroyed environment back"))
 }
 
 /// A deploy that ends by itself ends the row of cancellations by pushes.
 async fn ended_by_itself(tx: &mut Tx, now: i64, row: &JobRow, state: JobState, reason: &str) -> PortResult<()> {
     if let (Some(environment), "deploy") = (row.environment_id, row.kind.as_str()) {
-        sqlx::query("UPDATE environments SET push_cancellations = 0 WHERE id = $1 AND push_cancellations > 0")
+        query("UPDATE environments SET push_cancellations = 0 WHERE id = $1 AND push_cancellations > 0")
             .bind(environment)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map_err(failed("reset a counter"))?;
     }
@@ -203,15 +204,15 @@ async fn tell_deliveries(tx: &mut Tx, row: &JobRow, reason: &str) -> PortResult<
     if serves_for(tx, row).await?.is_some() {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "UPDATE deliveries SET outcome = $1 WHERE subject_key = $2 AND outcome IS NULL \
          AND event LIKE '%\"kind\":\"commented\"%'",
     )
     .bind(format!("given up: {reason}"))
     .bind(subject)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("record what came of a delivery"))
 }
 
@@ -221,10 +222,10 @@ async fn put_back(tx: &mut Tx, now: i64, row: &JobRow, requeue: Requeue<'_>) -> 
     if let Some(newer) = serves_for(tx, row).await? {
         end_job(tx, now, row.id, JobState::Superseded, row.cancel_reason.as_deref().unwrap_or("superseded"))
             .await?;
-        return sqlx::query("UPDATE jobs SET superseded_by = $1 WHERE id = $2")
+        return query("UPDATE jobs SET superseded_by = $1 WHERE id = $2")
             .bind(newer)
             .bind(row.id)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map(|_| ())
             .map_err(failed("supersede a job"));
@@ -232,21 +233,21 @@ async fn put_back(tx: &mut Tx, now: i64, row: &JobRow, requeue: Requeue<'_>) -> 
     if let Some(reason) = &row.cancel_reason {
         return end_job(tx, now, row.id, JobState::Cancelled, reason).await;
     }
-    sqlx::query(sql::REQUEUE_JOB)
+    query(sql::REQUEUE_JOB)
         .bind(requeue.run_at)
         .bind(requeue.attempt)
         .bind(requeue.crashes)
         .bind(requeue.reason)
         .bind(row.id)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
-        .map(|_| ())
+        .map(drop)
         .map_err(failed("put a job back"))
 }
 
 /// The waiting job that does the same: a converging one of the environment, or an assessment of the subject.
 async fn serves_for(tx: &mut Tx, row: &JobRow) -> PortResult<Option<i64>> {
-    sqlx::query_scalar(
+    scalar(
         "SELECT id FROM jobs WHERE serial_key = $1 AND state IN ('queued', 'waiting') \
          AND ((kind = 'assess' AND $2 = 'assess') OR (converges AND $3)) \
          ORDER BY id DESC LIMIT 1",
@@ -254,7 +255,7 @@ async fn serves_for(tx: &mut Tx, row: &JobRow) -> PortResult<Option<i64>> {
     .bind(&row.serial_key)
     .bind(&row.kind)
     .bind(row.converges)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(failed("look for a newer job"))
 }
@@ -271,10 +272,10 @@ async fn rescue(tx: &mut Tx, now: i64, row: &JobRow) -> PortResult<()> {
         let attempt = row.attempt - 1;
         return put_back(tx, now, row, Requeue { run_at: now, attempt, crashes, reason: None }).await;
     }
-    sqlx::query("UPDATE jobs SET crashes = $1 WHERE id = $2")
+    query("UPDATE jobs SET crashes = $1 WHERE id = $2")
         .bind(crashes)
         .bind(row.id)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(failed("count a crash"))?;
     let reason =
@@ -296,16 +297,16 @@ async fn show_death(tx: &mut Tx, now: i64, environment: i64, row: &JobRow, reaso
         annotations: Vec::new(),
         left_behind: Vec::new(),
     };
-    sqlx::query(
+    query(
         "UPDATE environments SET failure = $1, revision = revision + 1, updated_at = $2 \
          WHERE id = $3 AND generation = coalesce($4, generation)",
     )
-    .bind(sqlx::types::Json(failure))
+    .bind(Json(failure))
     .bind(now)
     .bind(environment)
     .bind(row.generation)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("record a dead job"))
 }

@@ -1,8 +1,8 @@
 //! What time asks for: previews past their life, history past its use.
 
 use async_trait::async_trait;
-use sqlx::types::Json;
 
+use super::super::database::{Json, query, scalar};
 use super::super::rows::EnvironmentRow;
 use super::super::sql;
 use super::assessments::update;
@@ -23,7 +23,7 @@ const EXPIRED: &str = "SELECT id FROM environments WHERE expires_at <= $1 AND de
 impl Housekeeping for Store {
     async fn expire(&self) -> PortResult<Vec<EnvironmentId>> {
         let now = self.now();
-        let due: Vec<i64> = sqlx::query_scalar(EXPIRED)
+        let due: Vec<i64> = scalar(EXPIRED)
             .bind(now)
             .bind(None::<i64>)
             .fetch_all(self.reader())
@@ -60,18 +60,18 @@ impl Store {
     async fn expire_one(&self, now: i64, id: i64) -> PortResult<bool> {
         let mut tx = self.begin().await?;
         // A push or the end of a deploy may have come between the look and now.
-        let still: Option<i64> = sqlx::query_scalar(EXPIRED)
+        let still: Option<i64> = scalar(EXPIRED)
             .bind(now)
             .bind(id)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut tx)
             .await
             .map_err(failed("look for expired environments"))?;
         if still.is_none() {
             return Ok(false);
         }
-        let row: Option<EnvironmentRow> = sqlx::query_as(sql::ENVIRONMENT_BY_ID)
+        let row: Option<EnvironmentRow> = query(sql::ENVIRONMENT_BY_ID)
             .bind(id)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut tx)
             .await
             .map_err(failed("read an environment"))?;
         let Some(mut environment) = row.map(EnvironmentRow::environment).transpose()? else { return Ok(false) };
@@ -85,7 +85,7 @@ impl Store {
         };
         self.apply(&mut tx, now, &mut environment, &decision).await?;
         update(&mut tx, now, &environment).await?;
-        sqlx::query(sql::INSERT_DECISION)
+        query(sql::INSERT_DECISION)
             .bind(None::<String>)
             .bind(environment.project.id.0)
             .bind(environment.number.0.cast_signed())
@@ -93,7 +93,7 @@ impl Store {
             .bind("expiry")
             .bind(Json(&decision))
             .bind(now)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("record a decision"))?;
         touch_report(&mut tx, now, id).await?;

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
-use sqlx::SqliteExecutor;
-use sqlx::types::Json;
 
+use super::super::database::{Json, On, query, scalar};
 use super::super::rows::{EnvironmentRow, PAYLOAD_VERSION, ProjectRow};
 use super::super::sql::select_environment;
 use super::assessments::update;
@@ -47,7 +46,7 @@ macro_rules! select_folder {
 #[async_trait]
 impl FolderEnvironments for Store {
     async fn folder_project(&self, folder: &Path) -> PortResult<Option<FolderProject>> {
-        let row: Option<FolderRow> = sqlx::query_as(select_folder!("AND folder = $1"))
+        let row: Option<FolderRow> = query(select_folder!("AND folder = $1"))
             .bind(folder.to_string_lossy())
             .fetch_optional(self.reader())
             .await
@@ -62,7 +61,7 @@ impl FolderEnvironments for Store {
         let repository = repository(folder, name)?;
         let mut tx = self.begin().await?;
         let slug = free_slug(&mut tx, &repository, name).await?;
-        sqlx::query(
+        query(
             "INSERT INTO projects (slug, forge, repository_id, repository_name, folder, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (forge, repository_id) DO NOTHING",
         )
@@ -72,7 +71,7 @@ impl FolderEnvironments for Store {
         .bind(repository.name.as_str())
         .bind(folder.to_string_lossy())
         .bind(self.now())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("make a project"))?;
         commit(tx).await?;
@@ -81,7 +80,7 @@ impl FolderEnvironments for Store {
     }
 
     async fn folder_projects(&self) -> PortResult<Vec<FolderProject>> {
-        let rows: Vec<FolderRow> = sqlx::query_as(select_folder!("ORDER BY slug"))
+        let rows: Vec<FolderRow> = query(select_folder!("ORDER BY slug"))
             .fetch_all(self.reader())
             .await
             .map_err(failed("list projects"))?;
@@ -152,14 +151,14 @@ fn set_desired(environment: &mut Environment, desired: &Desired, command: &str, 
 impl Store {
     async fn for_errand(&self, tx: &mut Tx, now: i64, errand: &Errand) -> PortResult<Environment> {
         let name = EnvName::of_text(&errand.name);
-        if let Some(found) = row(&mut **tx, errand.project, &name).await? {
+        if let Some(found) = row(&mut *tx, errand.project, &name).await? {
             return Ok(found);
         }
         if !errand.make {
             let message = format!("there is no environment `{}`", errand.name);
             return Err(PortError::new(ErrorKind::NotFound, message));
         }
-        sqlx::query(
+        query(
             "INSERT INTO environments (project_id, name, number, life, desired, cause, reason, created_at, updated_at) \
              VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM environments WHERE project_id = $1), \
              $3, 'absent', 'command', 'it was just named', $4, $4)",
@@ -168,11 +167,11 @@ impl Store {
         .bind(name.as_str())
         .bind(self.inner.random.uuid().hyphenated().to_string())
         .bind(now)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(failed("make an environment"))?;
         let missing = || PortError::new(ErrorKind::NotFound, format!("environment `{name}` is gone again"));
-        row(&mut **tx, errand.project, &name).await?.ok_or_else(missing)
+        row(&mut *tx, errand.project, &name).await?.ok_or_else(missing)
     }
 
     /// A running job without a queue: the command works already.
@@ -190,11 +189,11 @@ impl Store {
             comment: None,
             reason: format!("`previewbot {}`", errand.command),
         };
-        sqlx::query_scalar(
+        scalar(
             "INSERT INTO jobs (kind, payload, payload_version, project_id, environment_id, serial_key, converges, \
              touches, priority, state, attempt, max_attempts, claims, generation, reason, owner, lease_until, \
              created_at, run_at, started_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 0, 1, $7, 'running', 1, $8, 1, $9, $10, $11, $12, $13, $13, $13) \
+             VALUES ($1, $2, $3, $4, $5, $6, false, true, $7, 'running', 1, $8, 1, $9, $10, $11, $12, $13, $13, $13) \
              RETURNING id",
         )
         .bind(job.work.kind())
@@ -210,24 +209,23 @@ impl Store {
         .bind(format!("{}#1", errand.owner))
         .bind(now.saturating_add(millis(errand.lease)))
         .bind(now)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(failed("begin a command's work"))
     }
 }
 
 async fn row<'a>(
-    from: impl SqliteExecutor<'a>,
+    from: impl Into<On<'a>> + Send,
     project: ProjectId,
     name: &EnvName,
 ) -> PortResult<Option<Environment>> {
-    let row: Option<EnvironmentRow> =
-        sqlx::query_as(select_environment!("WHERE e.project_id = $1 AND e.name = $2"))
-            .bind(project.0)
-            .bind(name.as_str())
-            .fetch_optional(from)
-            .await
-            .map_err(failed("read an environment"))?;
+    let row: Option<EnvironmentRow> = query(select_environment!("WHERE e.project_id = $1 AND e.name = $2"))
+        .bind(project.0)
+        .bind(name.as_str())
+        .fetch_optional(from)
+        .await
+        .map_err(failed("read an environment"))?;
     row.map(EnvironmentRow::environment).transpose()
 }
 
@@ -238,12 +236,12 @@ async fn make_way(
     (environment, errand): (i64, &Errand),
     is_gone: &(dyn for<'a> Fn(&'a str) -> bool + Sync),
 ) -> PortResult<()> {
-    let open: Vec<(i64, Option<String>, Option<i64>, String)> = sqlx::query_as(
+    let open: Vec<(i64, Option<String>, Option<i64>, String)> = query(
         "SELECT id, owner, lease_until, reason FROM jobs WHERE environment_id = $1 AND touches \
          AND state IN ('queued', 'waiting', 'running') ORDER BY id",
     )
     .bind(environment)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(failed("look for others at work"))?;
     for (id, owner, lease_until, reason) in open {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
+use super::super::database::{query, scalar};
 use super::super::rows::{EnvironmentRow, ProjectRow};
 use super::super::sql::{self, select_environment, select_project};
 use super::{Store, Tx, commit, failed};
@@ -16,7 +17,7 @@ use crate::domain::report::Snapshot;
 #[async_trait]
 impl Environments for Store {
     async fn project(&self, repository: &Repository) -> PortResult<Option<Project>> {
-        let row: Option<ProjectRow> = sqlx::query_as(select_project!("WHERE forge = $1 AND repository_id = $2"))
+        let row: Option<ProjectRow> = query(select_project!("WHERE forge = $1 AND repository_id = $2"))
             .bind(repository.forge.as_str())
             .bind(repository.id.0.cast_signed())
             .fetch_optional(self.reader())
@@ -40,7 +41,7 @@ impl Environments for Store {
         }
         let mut tx = self.begin().await?;
         let slug = free_slug(&mut tx, repository, wanted).await?;
-        sqlx::query(
+        query(
             "INSERT INTO projects (slug, forge, repository_id, repository_name, installation, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (forge, repository_id) DO NOTHING",
         )
@@ -50,7 +51,7 @@ impl Environments for Store {
         .bind(repository.name.as_str())
         .bind(repository.installation.map(u64::cast_signed))
         .bind(self.now())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(failed("make a project"))?;
         commit(tx).await?;
@@ -59,18 +60,17 @@ impl Environments for Store {
     }
 
     async fn by_change(&self, project: ProjectId, number: ChangeNumber) -> PortResult<Option<Environment>> {
-        let row: Option<EnvironmentRow> =
-            sqlx::query_as(select_environment!("WHERE e.project_id = $1 AND e.number = $2"))
-                .bind(project.0)
-                .bind(number.0.cast_signed())
-                .fetch_optional(self.reader())
-                .await
-                .map_err(failed("read an environment"))?;
+        let row: Option<EnvironmentRow> = query(select_environment!("WHERE e.project_id = $1 AND e.number = $2"))
+            .bind(project.0)
+            .bind(number.0.cast_signed())
+            .fetch_optional(self.reader())
+            .await
+            .map_err(failed("read an environment"))?;
         row.map(EnvironmentRow::environment).transpose()
     }
 
     async fn get(&self, id: EnvironmentId) -> PortResult<Option<Environment>> {
-        let row: Option<EnvironmentRow> = sqlx::query_as(sql::ENVIRONMENT_BY_ID)
+        let row: Option<EnvironmentRow> = query(sql::ENVIRONMENT_BY_ID)
             .bind(id.0)
             .fetch_optional(self.reader())
             .await
@@ -81,7 +81,7 @@ impl Environments for Store {
     /// Gone is what should not exist, does not, and is not being worked on; what never lived for want of trust or by
     /// policy is not gone while its change is open.
     async fn list(&self, gone: bool) -> PortResult<Vec<Environment>> {
-        let rows: Vec<EnvironmentRow> = sqlx::query_as(select_environment!(
+        let rows: Vec<EnvironmentRow> = query(select_environment!(
             "WHERE $1 OR e.desired <> 'absent' OR e.entry IS NOT NULL \
              OR (e.destroyed_at IS NULL AND e.cause IN ('untrusted', 'policy')) \
              OR EXISTS (SELECT 1 FROM jobs j WHERE j.environment_id = e.id AND j.touches \
@@ -107,12 +107,12 @@ impl Environments for Store {
 impl Store {
     async fn rename(&self, project: ProjectId, repository: &Repository) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE projects SET repository_name = $1, installation = $2, updated_at = $3 WHERE id = $4")
+        query("UPDATE projects SET repository_name = $1, installation = $2, updated_at = $3 WHERE id = $4")
             .bind(repository.name.as_str())
             .bind(repository.installation.map(u64::cast_signed))
             .bind(self.now())
             .bind(project.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("bring a project up to date"))?;
         commit(tx).await
@@ -127,9 +127,9 @@ pub(super) fn claimed_environment(claim: &Claim) -> PortResult<EnvironmentId> {
 
 pub(super) async fn free_slug(tx: &mut Tx, repository: &Repository, wanted: &str) -> PortResult<Slug> {
     let slug = Slug::from_text(wanted);
-    let taken: Option<i64> = sqlx::query_scalar("SELECT id FROM projects WHERE slug = $1")
+    let taken: Option<i64> = scalar("SELECT id FROM projects WHERE slug = $1")
         .bind(slug.as_str())
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(failed("look for a free slug"))?;
     if taken.is_none() {

@@ -1,4 +1,4 @@
-//! The `SQLite` adapter: one connection writes, a few read, every write is one short `BEGIN IMMEDIATE` transaction.
+//! The ports on whichever database there is, one file each. Every write is one short transaction that is alone.
 
 mod assessments;
 mod audit;
@@ -20,24 +20,21 @@ mod second_chances;
 mod snapshot;
 mod state;
 
-use std::fs::File;
 use std::sync::Arc;
 
-use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, Transaction};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::connect::{self, OpenOptions, StoreError};
+use super::database::{Database, Tx, query, scalar};
+use super::news::News;
+use super::open::{OpenOptions, StoreError};
 use super::sql;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::Claim;
-use crate::domain::ports::{Clock, SystemRandom};
-pub use leases::SqliteLeases;
+use crate::domain::ports::SystemRandom;
+pub use leases::StoredLeases;
 pub use prune::Pruned;
-pub use state::SqliteState;
-
-type Tx = Transaction<'static, Sqlite>;
+pub use state::StoredState;
 
 /// The store. Cloning is cheap; all clones are one store.
 #[derive(Clone)]
@@ -46,31 +43,12 @@ pub struct Store {
 }
 
 struct Inner {
-    writer: SqlitePool,
-    reader: SqlitePool,
-    clock: Arc<dyn Clock>,
+    database: Arc<Database>,
     random: Arc<dyn SystemRandom>,
     ttl_ms: i64,
     installation: Uuid,
-    queue_news: Arc<News>,
-    report_news: News,
+    news: Arc<News>,
     accepts: mpsc::Sender<deliveries::Waiting>,
-    _lock: Option<File>,
-}
-
-/// Wakes everybody who waits and, should nobody wait just now, the next one to ask.
-#[derive(Default)]
-struct News(Notify);
-
-impl News {
-    fn tell(&self) {
-        self.0.notify_waiters();
-        self.0.notify_one();
-    }
-
-    async fn heard(&self) {
-        self.0.notified().await;
-    }
 }
 
 impl Store {
@@ -79,26 +57,20 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]; with `exclusive`, also when another process serves the database.
     pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
-        let opened = connect::open(&options).await?;
-        let failed = |source| StoreError::Database { path: options.path.clone(), source };
-        let installation = installation_id(&opened.writer, options.random.uuid()).await.map_err(failed)?;
-        let queue_news = Arc::new(News::default());
-        let group = deliveries::GroupCommit {
-            writer: opened.writer.clone(),
-            clock: Arc::clone(&options.clock),
-            queue_news: Arc::clone(&queue_news),
-        };
+        let database = Arc::new(Database::open(&options).await?);
+        let installation = installation_id(&database, options.random.uuid())
+            .await
+            .map_err(|source| StoreError::Database { place: database.place().to_owned(), source })?;
+        let news = Arc::new(News::default());
+        database.announce(&news, options.random.uuid());
+        let group = deliveries::GroupCommit { database: Arc::downgrade(&database), news: news.clone() };
         let inner = Inner {
-            writer: opened.writer,
-            reader: opened.reader,
-            clock: options.clock,
             random: options.random,
             ttl_ms: options.ttl_ms,
             installation,
-            queue_news,
-            report_news: News::default(),
             accepts: group.start(),
-            _lock: opened.lock,
+            news,
+            database,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -109,30 +81,35 @@ impl Store {
         self.inner.installation
     }
 
-    /// Closes all connections; what was committed is on disk already.
+    /// Whether other replicas may work on the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.inner.database.is_shared()
+    }
+
+    /// Closes all connections; what was committed is kept already.
     pub async fn close(&self) {
-        self.inner.reader.close().await;
-        self.inner.writer.close().await;
+        self.inner.database.close().await;
     }
 
     fn now(&self) -> i64 {
-        self.inner.clock.now_ms()
+        self.inner.database.now()
     }
 
-    fn reader(&self) -> &SqlitePool {
-        &self.inner.reader
+    fn reader(&self) -> &Database {
+        &self.inner.database
     }
 
     async fn begin(&self) -> PortResult<Tx> {
-        begin(&self.inner.writer).await
+        begin(&self.inner.database).await
     }
 
     fn tell_queue(&self) {
-        self.inner.queue_news.tell();
+        self.inner.news.tell_queue();
     }
 
     fn tell_reports(&self) {
-        self.inner.report_news.tell();
+        self.inner.news.tell_reports();
     }
 
     /// Both may have news.
@@ -142,35 +119,28 @@ impl Store {
     }
 }
 
-/// A transaction that holds the write lock from its start, so that it cannot fail half-way for want of it.
-async fn begin(writer: &SqlitePool) -> PortResult<Tx> {
-    let begin = || writer.begin_with("BEGIN IMMEDIATE");
-    let begun = match begin().await {
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            // On a full disk SQLite rolls back by itself, and the library goes on taking the connection for one
-            // with an open transaction.
-            let connection = writer.acquire().await.map_err(failed("reconnect"))?;
-            connection.close().await.map_err(failed("reconnect"))?;
-            begin().await
-        }
-        begun => begun,
-    };
-    begun.map_err(failed("begin a transaction"))
+/// A transaction that nobody else writes beside.
+async fn begin(database: &Database) -> PortResult<Tx> {
+    database.begin().await.map_err(failed("begin a transaction"))
 }
 
 async fn commit(tx: Tx) -> PortResult<()> {
     tx.commit().await.map_err(failed("commit"))
 }
 
-async fn installation_id(writer: &SqlitePool, candidate: Uuid) -> Result<Uuid, sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO meta (item_key, value) VALUES ('installation_id', $1) ON CONFLICT (item_key) DO NOTHING",
-    )
-    .bind(candidate.hyphenated().to_string())
-    .execute(writer)
-    .await?;
-    let text: String =
-        sqlx::query_scalar("SELECT value FROM meta WHERE item_key = 'installation_id'").fetch_one(writer).await?;
+async fn installation_id(database: &Database, candidate: Uuid) -> Result<Uuid, sqlx::Error> {
+    const READ: &str = "SELECT value FROM meta WHERE item_key = 'installation_id'";
+    let found = scalar(READ).fetch_optional::<String>(database).await?;
+    let text = if let Some(text) = found {
+        text
+    } else {
+        let mut tx = database.begin().await?;
+        let insert = "INSERT INTO meta (item_key, value) VALUES ('installation_id', $1) ON CONFLICT DO NOTHING";
+        query(insert).bind(candidate.hyphenated().to_string()).execute(&mut tx).await?;
+        tx.commit().await?;
+        // Another process may have been quicker.
+        scalar(READ).fetch_one(database).await?
+    };
     text.parse().map_err(|error: uuid::Error| sqlx::Error::Decode(error.into()))
 }
 
@@ -194,12 +164,12 @@ fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
 
 /// Refuses everything to a worker whose claim is gone. Inside the transaction of the write that it guards.
 async fn check_claim(tx: &mut Tx, claim: &Claim) -> PortResult<()> {
-    let held: Option<i64> = sqlx::query_scalar(sql::FENCE)
+    let held: Option<i64> = scalar(sql::FENCE)
         .bind(claim.job.0)
         .bind(&claim.owner)
         .bind(claim.attempt)
         .bind(claim.epoch)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(failed("check a claim"))?;
     let lost =
@@ -209,8 +179,8 @@ async fn check_claim(tx: &mut Tx, claim: &Claim) -> PortResult<()> {
 
 /// Asks for the environment's report to be compared again.
 async fn touch_report(tx: &mut Tx, now: i64, environment: i64) -> PortResult<()> {
-    let touch = sqlx::query(sql::TOUCH_REPORT).bind(now).bind(environment);
-    touch.execute(&mut **tx).await.map(|_| ()).map_err(failed("raise a report revision"))
+    let touch = query(sql::TOUCH_REPORT).bind(now).bind(environment);
+    touch.execute(&mut *tx).await.map(drop).map_err(failed("raise a report revision"))
 }
 
 /// Milliseconds of a duration, saturating.

@@ -1,5 +1,6 @@
 //! One decision applied: desired and its generation, the jobs that follow, what they replace and what they cancel.
 
+use super::super::database::query;
 use super::endings::request_cancel;
 use super::insert::insert_job;
 use super::{Store, Tx, failed};
@@ -104,13 +105,13 @@ fn superseded_by(environment: &Environment) -> String {
 
 /// Asks running jobs that the new work makes needless to stop. A destroy is never cancelled: the new job waits for it.
 async fn stop_older(tx: &mut Tx, environment: &mut Environment, work: &Work, because: &str) -> PortResult<()> {
-    let running: Vec<(i64, String, i64)> = sqlx::query_as(
+    let running: Vec<(i64, String, i64)> = query(
         "SELECT id, kind, coalesce(generation, 0) FROM jobs WHERE environment_id = $1 AND state = 'running' \
          AND cancel_reason IS NULL AND kind <> 'destroy' AND (converges OR (kind = 'reset' AND $2))",
     )
     .bind(environment.id.0)
     .bind(*work == Work::Destroy)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(failed("look for running jobs"))?;
     for (id, kind, generation) in running {
@@ -129,6 +130,6 @@ async fn stop_older(tx: &mut Tx, environment: &mut Environment, work: &Work, bec
 }
 
 async fn spare(tx: &mut Tx, id: i64) -> PortResult<()> {
-    let spare = sqlx::query("UPDATE jobs SET spared = 1 WHERE id = $1").bind(id);
-    spare.execute(&mut **tx).await.map(|_| ()).map_err(failed("spare a deploy"))
+    let spare = query("UPDATE jobs SET spared = true WHERE id = $1").bind(id);
+    spare.execute(&mut *tx).await.map(drop).map_err(failed("spare a deploy"))
 }

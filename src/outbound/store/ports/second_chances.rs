@@ -1,7 +1,6 @@
 //! Second chances: what was given up and still needs doing is taken up again after a while.
 
-use sqlx::types::Json;
-
+use super::super::database::{Json, query, scalar};
 use super::deliveries::assessment;
 use super::insert::insert_job;
 use super::{Store, commit, failed};
@@ -25,28 +24,32 @@ const LEFT_BEHIND: &str = "SELECT e.id, e.generation FROM environments e \
 
 /// The newest event of each subject that waits for nothing: `$1` as above. A subject over which the bot died too
 /// often is left alone, it would only kill it again; the next delivery is looked at all the same.
-const NEGLECTED: &str = "SELECT d.event, max(d.arrival) FROM deliveries d \
-     WHERE d.outcome IS NULL AND d.event IS NOT NULL AND json_extract(d.event, '$.kind') <> 'commented' \
+const NEGLECTED: &str = "SELECT d.event FROM deliveries d \
+     WHERE d.outcome IS NULL AND d.event IS NOT NULL AND d.event NOT LIKE '%\"kind\":\"commented\"%' \
        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.serial_key = 'assess:' || d.subject_key \
          AND j.state IN ('queued', 'waiting', 'running')) \
        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at > $1 \
          AND j.serial_key = 'assess:' || d.subject_key) \
        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at >= d.received_at AND j.state = 'dead' \
          AND j.serial_key = 'assess:' || d.subject_key) \
-     GROUP BY d.subject_key ORDER BY max(d.arrival)";
+       AND NOT EXISTS (SELECT 1 FROM deliveries n WHERE n.subject_key = d.subject_key AND n.outcome IS NULL \
+         AND n.arrival > d.arrival AND n.event NOT LIKE '%\"kind\":\"commented\"%' \
+         AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at >= n.received_at AND j.state = 'dead' \
+           AND j.serial_key = 'assess:' || n.subject_key)) \
+     ORDER BY d.arrival";
 
 impl Store {
     pub(super) async fn revive_destroys(&self) -> PortResult<Vec<EnvironmentId>> {
         let now = self.now();
         let since = now.saturating_sub(DESTROY_REST_MS);
-        let left = sqlx::query_as(LEFT_BEHIND).bind(since).fetch_all(self.reader());
+        let left = query(LEFT_BEHIND).bind(since).fetch_all(self.reader());
         let left: Vec<(i64, i64)> = left.await.map_err(failed("look for what was left behind"))?;
         if left.is_empty() {
             return Ok(Vec::new());
         }
         let mut tx = self.begin().await?;
         // Looked for again, now that nobody else can write.
-        let left = sqlx::query_as(LEFT_BEHIND).bind(since).fetch_all(&mut *tx);
+        let left = query(LEFT_BEHIND).bind(since).fetch_all(&mut tx);
         let left: Vec<(i64, i64)> = left.await.map_err(failed("look for what was left behind"))?;
         let mut revived = Vec::with_capacity(left.len());
         for (id, generation) in left {
@@ -67,16 +70,14 @@ impl Store {
 
     pub(super) async fn assess_neglected(&self) -> PortResult<u64> {
         let now = self.now();
-        let neglected =
-            sqlx::query_as(NEGLECTED).bind(now.saturating_sub(ASSESS_REST_MS)).fetch_all(self.reader());
-        let neglected: Vec<(Json<Event>, i64)> =
-            neglected.await.map_err(failed("look for neglected deliveries"))?;
+        let neglected = scalar(NEGLECTED).bind(now.saturating_sub(ASSESS_REST_MS)).fetch_all(self.reader());
+        let neglected: Vec<Json<Event>> = neglected.await.map_err(failed("look for neglected deliveries"))?;
         if neglected.is_empty() {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
         let mut count = 0;
-        for (event, _) in neglected {
+        for Json(event) in neglected {
             // Should one wait by now, this only makes it due.
             insert_job(&mut tx, now, &assessment(&event), "").await?;
             count += 1;

@@ -1,7 +1,6 @@
 //! What a job did to its environment, written under its claim.
 
-use sqlx::types::Json;
-
+use super::super::database::{Json, query, scalar};
 use super::environments::claimed_environment;
 use super::{Store, Tx, check_claim, commit, failed, touch_report};
 use crate::domain::change::Sha;
@@ -46,7 +45,7 @@ impl Store {
 
     async fn ready(&self, tx: &mut Tx, now: i64, id: i64, ready: &Ready) -> PortResult<()> {
         // The failure of a newer generation is not this deploy's to clear.
-        sqlx::query(
+        query(
             "UPDATE environments SET published = $1, urls = $2, deploy_ms = $3, expires_at = $4, \
              seeded_at = CASE WHEN $5 THEN $6 ELSE seeded_at END, \
              failure = CASE WHEN generation = $8 THEN NULL ELSE failure END, push_cancellations = 0, \
@@ -60,20 +59,20 @@ impl Store {
         .bind(now)
         .bind(id)
         .bind(ready.generation)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
-        .map(|_| ())
+        .map(drop)
         .map_err(failed("publish an environment"))
     }
 
     /// The life ends: what belonged to it is forgotten, the row stays for "destroyed" to be said.
     async fn destroyed(&self, tx: &mut Tx, now: i64, id: i64) -> PortResult<()> {
-        sqlx::query("DELETE FROM port_leases WHERE environment_id = $1")
+        query("DELETE FROM port_leases WHERE environment_id = $1")
             .bind(id)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map_err(failed("give ports back"))?;
-        sqlx::query(
+        query(
             "UPDATE environments SET last_life = life, life = $1, entry = NULL, published = NULL, urls = '[]', \
              failure = NULL, push_cancellations = 0, seeded_at = NULL, reset_at = NULL, deploy_ms = NULL, \
              expires_at = CASE WHEN desired = 'running' THEN expires_at END, host = NULL, destroyed_at = $2, \
@@ -83,23 +82,23 @@ impl Store {
         .bind(self.inner.random.uuid().hyphenated().to_string())
         .bind(now)
         .bind(id)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
-        .map(|_| ())
+        .map(drop)
         .map_err(failed("record a destroy"))
     }
 }
 
 /// Newest wins: an older generation may not publish, unless the queue let this deploy finish although pushes came.
 async fn check_newest(tx: &mut Tx, claim: &Claim, id: i64, generation: i64) -> PortResult<()> {
-    let may: Option<i64> = sqlx::query_scalar(
+    let may: Option<i64> = scalar(
         "SELECT e.id FROM environments e JOIN jobs j ON j.id = $1 \
          WHERE e.id = $2 AND (e.generation = $3 OR (j.spared AND e.desired = 'running'))",
     )
     .bind(claim.job.0)
     .bind(id)
     .bind(generation)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(failed("compare generations"))?;
     let older = || {
@@ -110,7 +109,7 @@ async fn check_newest(tx: &mut Tx, claim: &Claim, id: i64, generation: i64) -> P
 }
 
 async fn failed_for(tx: &mut Tx, now: i64, id: i64, generation: i64, failure: &Failure) -> PortResult<()> {
-    sqlx::query(
+    query(
         "UPDATE environments SET failure = $1, push_cancellations = 0, revision = revision + 1, updated_at = $2 \
          WHERE id = $3 AND generation = $4",
     )
@@ -118,36 +117,36 @@ async fn failed_for(tx: &mut Tx, now: i64, id: i64, generation: i64, failure: &F
     .bind(now)
     .bind(id)
     .bind(generation)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("record a failure"))
 }
 
 async fn stopped(tx: &mut Tx, now: i64, id: i64) -> PortResult<()> {
-    sqlx::query(
+    query(
         "UPDATE environments SET published = NULL, urls = '[]', failure = NULL, revision = revision + 1, \
          updated_at = $1 WHERE id = $2",
     )
     .bind(now)
     .bind(id)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("record a stop"))
 }
 
 /// Where the wanted commit is published, a standing failure can only be that of an earlier reset.
 async fn data_reset(tx: &mut Tx, now: i64, id: i64) -> PortResult<()> {
-    sqlx::query(
+    query(
         "UPDATE environments SET reset_at = $1, seeded_at = $1, \
          failure = CASE WHEN published = desired_commit THEN NULL ELSE failure END, \
          revision = revision + 1, updated_at = $1 WHERE id = $2",
     )
     .bind(now)
     .bind(id)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(failed("record a reset"))
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::super::database::query;
 use super::environments::claimed_environment;
 use super::{Store, Tx, check_claim, commit, failed};
 use crate::domain::environment::{Environment, EnvironmentId};
@@ -11,12 +12,12 @@ use crate::domain::port_map::PortMap;
 use crate::domain::ports::{Environments, PortLeases};
 
 /// Port leases as one job may see and change them: all hosts' to see, its own environment's to change.
-pub struct SqliteLeases {
+pub struct StoredLeases {
     store: Store,
     claim: Claim,
 }
 
-impl SqliteLeases {
+impl StoredLeases {
     /// Leases that are written under this claim.
     #[must_use]
     pub const fn new(store: Store, claim: Claim) -> Self {
@@ -35,15 +36,17 @@ impl SqliteLeases {
 }
 
 #[async_trait]
-impl PortLeases for SqliteLeases {
+impl PortLeases for StoredLeases {
     async fn leases(&self, host: &str) -> PortResult<Vec<(u16, EnvironmentId, String)>> {
-        let rows: Vec<(u16, i64, String)> =
-            sqlx::query_as("SELECT port, environment_id, service FROM port_leases WHERE host = $1 ORDER BY port")
+        let rows: Vec<(i64, i64, String)> =
+            query("SELECT port, environment_id, service FROM port_leases WHERE host = $1 ORDER BY port")
                 .bind(host)
                 .fetch_all(self.store.reader())
                 .await
                 .map_err(failed("read port leases"))?;
-        Ok(rows.into_iter().map(|(port, id, service)| (port, EnvironmentId(id), service)).collect())
+        // A CHECK keeps ports in their range.
+        let port = |port: i64| u16::try_from(port).unwrap_or_default();
+        Ok(rows.into_iter().map(|(number, id, service)| (port(number), EnvironmentId(id), service)).collect())
     }
 
     async fn holder(&self, environment: EnvironmentId) -> PortResult<Option<Environment>> {
@@ -53,10 +56,10 @@ impl PortLeases for SqliteLeases {
     async fn lease(&self, host: &str, environment: EnvironmentId, ports: &PortMap) -> PortResult<()> {
         let mut tx = self.store.begin().await?;
         self.check(&mut tx, environment).await?;
-        sqlx::query("DELETE FROM port_leases WHERE host = $1 AND environment_id = $2")
+        query("DELETE FROM port_leases WHERE host = $1 AND environment_id = $2")
             .bind(host)
             .bind(environment.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("give ports back"))?;
         for (service, port) in ports {
@@ -68,9 +71,9 @@ impl PortLeases for SqliteLeases {
     async fn release(&self, environment: EnvironmentId) -> PortResult<()> {
         let mut tx = self.store.begin().await?;
         self.check(&mut tx, environment).await?;
-        sqlx::query("DELETE FROM port_leases WHERE environment_id = $1")
+        query("DELETE FROM port_leases WHERE environment_id = $1")
             .bind(environment.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(failed("give ports back"))?;
         commit(tx).await
@@ -84,23 +87,21 @@ async fn lease_one(
     environment: EnvironmentId,
     service: &str,
 ) -> PortResult<()> {
-    sqlx::query(
-        "INSERT INTO port_leases (host, port, environment_id, service, leased_at) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(host)
-    .bind(port)
-    .bind(environment.0)
-    .bind(service)
-    .bind(now)
-    .execute(&mut **tx)
-    .await
-    .map(|_| ())
-    .map_err(|error| {
-        let error = failed("lease a port")(error);
-        if error.kind() != ErrorKind::Conflict {
-            return error;
-        }
-        let message = format!("port {port} of host {host}, wanted for `{service}`, is leased already");
-        PortError::with_source(ErrorKind::Conflict, message, error)
-    })
+    query("INSERT INTO port_leases (host, port, environment_id, service, leased_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(host)
+        .bind(port)
+        .bind(environment.0)
+        .bind(service)
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .map(drop)
+        .map_err(|error| {
+            let error = failed("lease a port")(error);
+            if error.kind() != ErrorKind::Conflict {
+                return error;
+            }
+            let message = format!("port {port} of host {host}, wanted for `{service}`, is leased already");
+            PortError::with_source(ErrorKind::Conflict, message, error)
+        })
 }
