@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::environment::{Cause, Desired};
 use super::job::{Reply, Work};
+use super::trust::{Approval, Trust};
 
 /// What is to happen to one environment, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Decision {
     pub reason: String,
     /// Who caused it: a login.
     pub actor: Option<String>,
+    /// The leave that it gives to an untrusted commit.
+    #[serde(default)]
+    pub approval: Option<Approval>,
 }
 
 impl Decision {
@@ -33,6 +37,7 @@ impl Decision {
             comment: None,
             reason: format!("nothing to do, because {}", because.into()),
             actor: None,
+            approval: None,
         }
     }
 
@@ -45,7 +50,7 @@ impl Decision {
     /// Whether nothing follows from it.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.desired.is_none() && self.work.is_empty() && self.replies.is_empty()
+        self.desired.is_none() && self.work.is_empty() && self.replies.is_empty() && self.approval.is_none()
     }
 }
 
@@ -58,6 +63,9 @@ pub struct DesiredChange {
     pub cause: Cause,
     /// Whether it holds against pushes.
     pub sticky: bool,
+    /// Whose code is to run, where some is.
+    #[serde(default)]
+    pub trust: Trust,
 }
 
 /// A decision as it is stored.

@@ -30,5 +30,6 @@ pub mod redact;
 pub mod render;
 pub mod report;
 pub mod service_state;
+pub mod trust;
 pub mod wording;
 pub mod yaml;

@@ -82,7 +82,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "labels",
         ],
     ),
-    ("projects", &["repository", "mode", "hosts", "secrets"]),
+    ("projects", &["repository", "mode", "hosts", "trusted_bots", "secrets"]),
 ];
 
 /// Refuses the first key that is not known.

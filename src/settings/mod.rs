@@ -220,6 +220,12 @@ impl Settings {
         self.projects.iter().rev().find(|project| project.repository.names(repository))
     }
 
+    /// Whether there are hosts for untrusted code.
+    #[must_use]
+    pub fn has_sandbox(&self) -> bool {
+        self.hosts.iter().any(|host| crate::domain::host::is_sandbox(&host.labels))
+    }
+
     /// Where previews of this repository may be placed.
     #[must_use]
     pub fn placement(&self, repository: &crate::domain::change::Repository) -> Placed {

@@ -243,6 +243,9 @@ pub struct ProjectSettings {
     /// Labels of hosts to use.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Logins of bots whose changes of the repository itself are the team's own, `renovate[bot]`.
+    #[serde(default)]
+    pub trusted_bots: Vec<String>,
     /// Secrets by name.
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretSource>,

@@ -32,6 +32,7 @@ fn the_whole_documented_file_is_accepted() {
     assert_eq!(github.app_id, 12345);
     assert!(github.private_key_file.as_ref().unwrap().is_absolute());
     assert_eq!(settings.hosts[0].labels, ["preview"]);
+    assert_eq!(settings.projects[0].trusted_bots, ["renovate[bot]"]);
     assert_eq!(settings.sandbox.confinement().memory, 1024 * 1024 * 1024);
     assert_eq!(settings.limits.checkout().bytes, 4096 * 1024 * 1024);
     assert_eq!(

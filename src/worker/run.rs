@@ -9,8 +9,10 @@ use super::converge::Converger;
 use super::reporter::Forges;
 use super::{Cancel, Ran, RunJob, replies};
 use crate::domain::environment::EnvironmentId;
+use crate::domain::event::Subject;
 use crate::domain::job::{Job, JobEnd, NewJob, Reaction, Reply, Work};
 use crate::domain::ports::{ClaimedJob, Environments};
+use crate::domain::trust::Trust;
 
 /// Runs every kind of job.
 pub struct Runner {
@@ -38,8 +40,9 @@ impl RunJob for Runner {
             },
         };
         let end = give_up_when_tried_enough(&claimed.job, end);
-        let follow_ups = self.reaction(&claimed.job, &end).await.into_iter().collect();
-        Ran { end, follow_ups }
+        let reaction = self.reaction(&claimed.job, &end).await;
+        let look = self.look_again(&claimed.job, &end).await;
+        Ran { end, follow_ups: reaction.into_iter().chain(look).collect() }
     }
 }
 
@@ -87,6 +90,21 @@ impl Runner {
             generation: None,
             comment: None,
             reason: format!("{} ended", job.work.kind()),
+        })
+    }
+
+    /// Untrusted code that was refused because of what the forge shows now: the change is looked at, as if it had been told.
+    async fn look_again(&self, job: &Job, end: &JobEnd) -> Option<NewJob> {
+        if !matches!(end, JobEnd::Failed { .. }) || !job.work.touches_environment() {
+            return None;
+        }
+        let environment = self.environment(job.environment_id?).await?;
+        (environment.trust_in_force() == Trust::Untrusted).then(|| NewJob {
+            work: Work::Assess { subject: Subject::Change(environment.change_ref()) },
+            environment: None,
+            generation: None,
+            comment: None,
+            reason: format!("{} of an untrusted change failed", job.work.kind()),
         })
     }
 

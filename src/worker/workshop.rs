@@ -17,6 +17,7 @@ use crate::domain::ports::{
 };
 use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
+use crate::domain::trust::Trust;
 
 /// What one job works with.
 pub struct Bench {
@@ -53,8 +54,14 @@ pub trait Workshop: Send + Sync {
     /// Where previews of this repository may be placed.
     fn placement(&self, repository: &Repository) -> Placement;
 
-    /// The mode whose overlay applies, `local`.
-    fn mode(&self, repository: &Repository) -> &'static str;
+    /// Whether there are hosts for untrusted code.
+    fn has_sandbox(&self) -> bool;
+
+    /// Logins of bots whose changes are the team's own.
+    fn trusted_bots(&self, repository: &Repository) -> &[String];
+
+    /// The mode whose overlay applies to a preview of this trust, `local`.
+    fn mode(&self, repository: &Repository, trust: Trust) -> &'static str;
 
     /// The project's secrets by name.
     ///
@@ -71,7 +78,8 @@ pub trait Workshop: Send + Sync {
     /// A look at a checkout's files, for validation.
     fn project_files(&self, checkout: &std::path::Path) -> Box<dyn ProjectFiles>;
 
-    /// Chooses the host that an environment is deployed to, and records it; one that has a host stays there.
+    /// Chooses the host that an environment is deployed to, and records it; one that has a host stays there. Untrusted code
+    /// goes to hosts for that alone.
     ///
     /// # Errors
     /// `Invalid` when the settings have no host for it.

@@ -19,6 +19,7 @@ use crate::domain::ports::{
     NetworkingPort, StatePort,
 };
 use crate::domain::project::ProjectConfig;
+use crate::domain::trust::Trust;
 use crate::inbound::cli::CliError;
 use crate::inbound::cli::progress::TerminalProgress;
 use crate::manager::{Dependencies, Deployed, Manager, ManagerError};
@@ -191,7 +192,7 @@ impl Session {
                 return Ok(self.clear(&held.environment).await?);
             }
             After::Ready(deployed) => {
-                store.place(claim, crate::worker::converge::LOCAL_HOST, None).await?;
+                store.place(claim, crate::worker::converge::LOCAL_HOST, Trust::Trusted, None).await?;
                 EnvironmentOutcome::Ready {
                     commit: held.commit()?,
                     generation: held.environment.generation,

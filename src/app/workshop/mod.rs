@@ -16,13 +16,14 @@ use crate::domain::change::{Repository, Sha};
 use crate::domain::compose::Confinement;
 use crate::domain::environment::{Desired, Environment};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::host::VmSpec;
+use crate::domain::host::{VmSpec, is_sandbox};
 use crate::domain::job::Work;
 use crate::domain::policy::Placement;
 use crate::domain::ports::{ClaimedJob, Hosts as _};
 use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
 use crate::domain::redact::Redactor;
+use crate::domain::trust::Trust;
 use crate::outbound::compute::{ENVIRONMENT_LABEL, INSTALLATION_LABEL};
 use crate::outbound::git::MirrorGit;
 use crate::outbound::machine::Machine as _;
@@ -107,10 +108,11 @@ impl Workshops {
         SshRunner::take_over(host.ssh.clone(), options, Redactor::of_secrets(&secrets)).await
     }
 
-    /// What an environment may take of its host; `None`: it is trusted.
+    /// What an environment may take of its host; `None`: as much as there is.
     fn confinement(&self, environment: &Environment) -> Option<Confinement> {
         let placed = self.settings.placement(&environment.project.repository);
-        (placed == Placed::In(Mode::Sandbox)).then(|| self.settings.sandbox.confinement())
+        let confined = placed == Placed::In(Mode::Sandbox) || is_untrusted(environment);
+        confined.then(|| self.settings.sandbox.confinement())
     }
 
     fn chamber(&self, host: &PoolHost, environment: &Environment) -> Option<Chamber> {
@@ -125,6 +127,13 @@ impl Workshops {
             ],
             confinement,
         })
+    }
+
+    /// Labels of hosts that a project's untrusted previews go to: those that it names, where it has all of its previews in
+    /// the sandbox.
+    fn sandbox_labels(&self, repository: &Repository) -> Vec<String> {
+        let project = self.settings.project(repository).filter(|project| project.mode == Some(Mode::Sandbox));
+        project.map(|project| project.hosts.clone()).unwrap_or_default()
     }
 
     /// The host that an environment is placed on; `None`: the bot's own machine.
@@ -151,6 +160,7 @@ impl TakenOver for Taken<'_> {
     async fn bench(&self, config: &ProjectConfig) -> PortResult<Bench> {
         let Self { claimed, environment, .. } = *self;
         let task = Task { claimed, environment, config, commit: self.commit.as_ref() };
+        check_place(&task, self.there.as_ref().map(|(host, _)| *host))?;
         self.workshops.bench_of(&task, self)
     }
 
@@ -179,6 +189,33 @@ struct Task<'a> {
     commit: Option<&'a Sha>,
 }
 
+/// Untrusted code runs on hosts for that and nowhere else, whatever led to here.
+fn check_place(task: &Task<'_>, host: Option<&PoolHost>) -> PortResult<()> {
+    let runs = matches!(task.environment.desired, Desired::Running { .. });
+    if !is_untrusted(task.environment) || !runs {
+        return Ok(());
+    }
+    if task.config.provisioner.compute.as_ref().is_some_and(|hooks| !hooks.create.is_empty()) {
+        let message = "previews of untrusted changes run on the bot's sandbox hosts, and this project has machines made \
+            by provisioner.compute: push its commits to a branch of the repository itself";
+        return Err(PortError::new(ErrorKind::Invalid, message));
+    }
+    if host.is_some_and(|host| is_sandbox(&host.settings.labels)) {
+        return Ok(());
+    }
+    let place = environment_host(task.environment);
+    let message = format!("untrusted code may not run on {place}, which is no host for that: destroy the preview");
+    Err(PortError::new(ErrorKind::Invalid, message))
+}
+
+fn is_untrusted(environment: &Environment) -> bool {
+    environment.trust_in_force() == Trust::Untrusted
+}
+
+fn environment_host(environment: &Environment) -> &str {
+    environment.host.as_deref().unwrap_or(LOCAL_HOST)
+}
+
 /// The commit whose runs may be adopted: only a deployment asks again for what one before it had begun.
 fn adoptable(claimed: &ClaimedJob, environment: &Environment, commit: Option<&Sha>) -> Option<String> {
     let resets = matches!(claimed.job.work, Work::Reset { .. });
@@ -196,8 +233,17 @@ impl Workshop for Workshops {
         }
     }
 
-    fn mode(&self, repository: &Repository) -> &'static str {
+    fn has_sandbox(&self) -> bool {
+        self.settings.has_sandbox()
+    }
+
+    fn trusted_bots(&self, repository: &Repository) -> &[String] {
+        self.settings.project(repository).map_or(&[], |project| &project.trusted_bots)
+    }
+
+    fn mode(&self, repository: &Repository, trust: Trust) -> &'static str {
         match self.settings.placement(repository) {
+            _ if trust == Trust::Untrusted => Mode::Sandbox.as_str(),
             Placed::In(mode) => mode.as_str(),
             Placed::Nowhere(_) => Mode::Local.as_str(),
         }
@@ -249,15 +295,20 @@ impl Workshop for Workshops {
             self.host_of(environment)?;
             return Ok(Place::On(host.clone()));
         }
+        if is_untrusted(environment) {
+            // Whatever the project's own previews ask for.
+            let spec = VmSpec { labels: self.sandbox_labels(repository), sandbox: true };
+            return self.pool.place(&claimed.claim, environment, &spec).await;
+        }
         match self.settings.placement(repository) {
             Placed::In(Mode::Local) => {
-                self.store.place(&claimed.claim, LOCAL_HOST, None).await?;
+                self.store.place(&claimed.claim, LOCAL_HOST, Trust::Trusted, None).await?;
                 Ok(Place::On(LOCAL_HOST.to_owned()))
             }
             Placed::In(mode) => {
                 let labels = self.settings.project(repository).map(|project| project.hosts.clone());
                 let spec = VmSpec { labels: labels.unwrap_or_default(), sandbox: mode == Mode::Sandbox };
-                self.pool.place(&claimed.claim, &spec, environment.host.as_deref()).await
+                self.pool.place(&claimed.claim, environment, &spec).await
             }
             Placed::Nowhere(why) => Err(PortError::new(ErrorKind::Invalid, why)),
         }

@@ -109,7 +109,13 @@ impl Pool {
     }
 
     /// Places an environment; one that was placed before, by a deploy that made nothing, stays where it can.
-    pub(super) async fn place(&self, claim: &Claim, spec: &VmSpec, before: Option<&str>) -> PortResult<Place> {
+    pub(super) async fn place(
+        &self,
+        claim: &Claim,
+        environment: &Environment,
+        spec: &VmSpec,
+    ) -> PortResult<Place> {
+        let (before, trust) = (environment.host.as_deref(), environment.trust_in_force());
         for _ in 0..TRIES {
             let infos: Vec<VmInfo> = self.infos().await?.into_iter().map(|(info, _)| info).collect();
             let host = match choose_again(&infos, spec, before) {
@@ -117,7 +123,7 @@ impl Pool {
                 Err(NoHost::NoRoom(reasons)) => return Ok(Place::Full(NoHost::NoRoom(reasons).to_string())),
                 Err(error) => return Err(PortError::new(ErrorKind::Invalid, error.to_string())),
             };
-            if self.records.place(claim, &host.name, host.capacity).await? {
+            if self.records.place(claim, &host.name, trust, host.capacity).await? {
                 return Ok(Place::On(host.name.clone()));
             }
         }

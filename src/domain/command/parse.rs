@@ -9,6 +9,12 @@ pub const MAX_COMMANDS: usize = 5;
 /// Longest name of a step or a service that a command may give.
 const MAX_NAME: usize = 100;
 
+/// A commit may be named by so many of its first digits.
+const SHORTEST_COMMIT: usize = 7;
+
+/// Digits of the longest commit ids.
+const LONGEST_COMMIT: usize = 64;
+
 /// Two words at most this far apart are taken for a slip of the finger.
 const NEAR: usize = 2;
 
@@ -70,6 +76,7 @@ impl<'a> Order<'a> {
         match row.verb {
             "deploy" => self.deploy(arguments, word == "rebuild"),
             "reset" => self.reset(arguments),
+            "approve" => self.approve(arguments),
             "status" => self.alone(row, arguments, Command::Status),
             "destroy" => self.alone(row, arguments, Command::Destroy),
             _ => self.alone(row, arguments, Command::Help),
@@ -120,6 +127,24 @@ impl<'a> Order<'a> {
             [service] => Err(self.error(&format!("{} is not the name of a service", code(service)))),
             [_, more, ..] => {
                 Err(self.error(&format!("`reset` takes one service, but {} was given too", code(more))))
+            }
+        }
+    }
+
+    fn approve(&self, arguments: &[&str]) -> Result<Command, CommandError> {
+        match arguments {
+            [] => Ok(Command::Approve { commit: None }),
+            [commit] => {
+                let digits = commit.to_ascii_lowercase();
+                let fits = (SHORTEST_COMMIT..=LONGEST_COMMIT).contains(&digits.len());
+                if fits && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return Ok(Command::Approve { commit: Some(digits) });
+                }
+                let message = format!("{} is not a commit id of {SHORTEST_COMMIT} digits or more", code(commit));
+                Err(self.error(&message))
+            }
+            [_, more, ..] => {
+                Err(self.error(&format!("`approve` takes one commit, but {} was given too", code(more))))
             }
         }
     }
@@ -201,6 +226,7 @@ mod tests {
                 format!("deploy{cache}{from}")
             }
             Ok(Command::Reset { service }) => format!("reset {}", service.as_deref().unwrap_or("?")),
+            Ok(Command::Approve { commit }) => format!("approve {}", commit.as_deref().unwrap_or("?")),
             Err(error) => format!("error: {error}"),
         }
     }

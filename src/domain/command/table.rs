@@ -24,6 +24,11 @@ pub enum Command {
     },
     /// Tear down, and stay down until `deploy`.
     Destroy,
+    /// Let one commit of an untrusted change run. `None`: the newest, if that was shown.
+    Approve {
+        /// The commit, or at least its first seven digits; lower-case.
+        commit: Option<String>,
+    },
 }
 
 /// One row of the command table.
@@ -96,8 +101,17 @@ const DESTROY: CommandHelp = CommandHelp {
     author_may: true,
 };
 
+const APPROVE: CommandHelp = CommandHelp {
+    verb: "approve",
+    aliases: &[],
+    usage: "approve [<commit>]",
+    meaning: "let this one commit of a change by somebody without write permission run, in the sandbox",
+    needs: Permission::Write,
+    author_may: false,
+};
+
 /// The command table, in the order of the help.
-pub const COMMANDS: &[CommandHelp] = &[HELP, STATUS, DEPLOY, RESET, DESTROY];
+pub const COMMANDS: &[CommandHelp] = &[HELP, STATUS, DEPLOY, RESET, DESTROY, APPROVE];
 
 impl Command {
     /// Its row in the table.
@@ -109,6 +123,7 @@ impl Command {
             Self::Deploy { .. } => &DEPLOY,
             Self::Reset { .. } => &RESET,
             Self::Destroy => &DESTROY,
+            Self::Approve { .. } => &APPROVE,
         }
     }
 }
@@ -125,6 +140,7 @@ mod tests {
             Command::Deploy { no_cache: false, from: None },
             Command::Reset { service: None },
             Command::Destroy,
+            Command::Approve { commit: None },
         ];
         let reached: Vec<_> = commands.iter().map(|command| command.help().verb).collect();
         let rows: Vec<_> = COMMANDS.iter().map(|row| row.verb).collect();

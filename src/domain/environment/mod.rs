@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, ChangeNumber, ChangeRef, NameError, Repository, Sha};
 use super::entry::EnvironmentEntry;
+use super::trust::{Approval, Trust};
 
 /// Row id of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -245,6 +246,12 @@ pub struct Environment {
     pub destroyed_at: Option<i64>,
     /// Host it is placed on; `None` before placement.
     pub host: Option<String>,
+    /// Whose code the newest decision wants to run.
+    pub trust: Trust,
+    /// Whose code the present life was placed for; `None` before placement.
+    pub life_trust: Option<Trust>,
+    /// The leave to run one untrusted commit, while it holds.
+    pub approval: Option<Approval>,
 }
 
 impl Environment {
@@ -285,7 +292,22 @@ impl Environment {
             updated_at: 0,
             destroyed_at: None,
             host: None,
+            trust: Trust::Untrusted,
+            life_trust: None,
+            approval: None,
         }
+    }
+
+    /// Whose code is there, or would be next where nothing is.
+    #[must_use]
+    pub fn trust_in_force(&self) -> Trust {
+        self.life_trust.unwrap_or(self.trust)
+    }
+
+    /// Whether what is there was made for another trust than what is wanted: it cannot become that, and has to go first.
+    #[must_use]
+    pub fn is_outlived(&self) -> bool {
+        self.life_trust.is_some_and(|made_for| made_for != self.trust)
     }
 
     /// What people call it: the entry's own name where that is not plain enough for the row.

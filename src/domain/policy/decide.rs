@@ -3,8 +3,9 @@ use crate::domain::decision::{Decision, DesiredChange};
 use crate::domain::environment::{Cause, Desired, Environment};
 use crate::domain::event::EventKind;
 use crate::domain::job::Work;
+use crate::domain::trust::Trust;
 
-use super::refusal::{Refusal, asked_before, refusal};
+use super::refusal::{Refusal, admit, asked_before};
 use super::situation::{ProjectPolicy, Situation};
 
 /// What an event that is no command leads to. `event` is only a hint: the change's present state decides.
@@ -46,13 +47,14 @@ fn open(event: &EventKind, situation: &Situation<'_>) -> Decision {
     if let Some(because) = stays_down(event, situation) {
         return Decision::nothing(because);
     }
-    if let Some(refusal) = refusal(situation, false) {
-        return refuse(situation, refusal);
-    }
+    let trust = match admit(situation, false, situation.approval()) {
+        Ok(trust) => trust,
+        Err(refusal) => return refuse(situation, refusal),
+    };
     let again = matches!(event, EventKind::CheckRerequested { .. });
-    match already(situation, head) {
+    match already(situation, head, trust) {
         Some(because) if !again || situation.active => Decision::nothing(because),
-        _ => run(event, situation, head),
+        _ => run(event, situation, trust),
     }
 }
 
@@ -88,8 +90,9 @@ pub(super) fn refuse(situation: &Situation<'_>, refusal: Refusal) -> Decision {
 }
 
 /// Why there is nothing to deploy for this commit.
-fn already(situation: &Situation<'_>, head: &Sha) -> Option<String> {
-    let environment = situation.environment.filter(|e| e.desired.commit() == Some(head))?;
+fn already(situation: &Situation<'_>, head: &Sha, trust: Trust) -> Option<String> {
+    let same = |e: &&Environment| e.desired.commit() == Some(head) && e.trust == trust;
+    let environment = situation.environment.filter(same)?;
     let (name, short) = (situation.name(), head.short());
     if situation.active {
         return Some(format!("{name} is already on its way to {short}"));
@@ -100,12 +103,11 @@ fn already(situation: &Situation<'_>, head: &Sha) -> Option<String> {
     (environment.published.as_ref() == Some(head)).then(|| format!("{name} is already at {short}"))
 }
 
-fn run(event: &EventKind, situation: &Situation<'_>, head: &Sha) -> Decision {
+fn run(event: &EventKind, situation: &Situation<'_>, trust: Trust) -> Decision {
+    let head = &situation.change.head.sha;
     let cause = if asked_before(situation) { Cause::Command } else { Cause::Change };
     let reason = format!("{}: {} runs {}", told(event), situation.name(), head.short());
-    let decision = Decision { work: vec![plain_deploy()], ..changed(running(head), cause, reason) };
-    // The same commit once more is the same wish: raising the generation would only orphan what was posted for it.
-    if situation.desired() == Some(&running(head)) { Decision { desired: None, ..decision } } else { decision }
+    Decision { work: vec![plain_deploy()], ..wanted(situation, trust, cause, reason) }
 }
 
 const fn told(event: &EventKind) -> &'static str {
@@ -120,11 +122,16 @@ const fn told(event: &EventKind) -> &'static str {
     }
 }
 
-pub(super) fn running(head: &Sha) -> Desired {
-    Desired::Running { commit: head.clone() }
+/// The decision that the head is to run. The same commit once more, of the same trust, is the same wish: raising the
+/// generation would only orphan what was posted for it, and what runs for it need not stop.
+pub(super) fn wanted(situation: &Situation<'_>, trust: Trust, cause: Cause, reason: String) -> Decision {
+    let desired = Desired::Running { commit: situation.change.head.sha.clone() };
+    let same = situation.environment.is_some_and(|e| e.desired == desired && e.trust == trust);
+    let change = DesiredChange { desired, cause, sticky: false, trust };
+    Decision { desired: Some(change).filter(|_| !same), reason, ..Decision::nothing("") }
 }
 
-const fn plain_deploy() -> Work {
+pub(super) const fn plain_deploy() -> Work {
     Work::Deploy { no_cache: false, from: None }
 }
 
@@ -132,10 +139,10 @@ pub(super) fn destroy_if_needed(situation: &Situation<'_>) -> Vec<Work> {
     if situation.may_exist() { vec![Work::Destroy] } else { Vec::new() }
 }
 
-/// A decision that only changes what is desired.
+/// A decision that only changes what is desired, to something that runs nothing.
 pub(super) fn changed(desired: Desired, cause: Cause, reason: String) -> Decision {
-    let desired = Some(DesiredChange { desired, cause, sticky: false });
-    Decision { desired, work: Vec::new(), replies: Vec::new(), comment: None, reason, actor: None }
+    let desired = Some(DesiredChange { desired, cause, sticky: false, trust: Trust::default() });
+    Decision { desired, reason, ..Decision::nothing("") }
 }
 
 /// Whether something of this environment answers or is being worked on for a commit.

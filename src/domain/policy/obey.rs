@@ -3,10 +3,12 @@ use crate::domain::command::{Command, CommandError};
 use crate::domain::decision::{Decision, DesiredChange};
 use crate::domain::environment::{Cause, Desired};
 use crate::domain::job::{Reaction, Reply, Work};
+use crate::domain::trust::{Approval, Trust};
 use crate::domain::wording;
 
-use super::decide::{changed, destroy_if_needed, is_deployed, refuse, running};
-use super::refusal::refusal;
+use super::approval;
+use super::decide::{changed, destroy_if_needed, is_deployed, plain_deploy, refuse, wanted};
+use super::refusal::{Refusal, admit};
 use super::reset;
 use super::situation::{Order, Situation};
 
@@ -25,6 +27,7 @@ pub fn obey(order: &Order<'_>, situation: &Situation<'_>) -> Decision {
         Ok(Command::Deploy { no_cache, from }) => ordered.deploy(*no_cache, from.as_ref()),
         Ok(Command::Reset { service }) => ordered.reset(service.as_deref()),
         Ok(Command::Destroy) => ordered.destroy(),
+        Ok(Command::Approve { commit }) => ordered.approve(commit.as_deref()),
     }
 }
 
@@ -69,29 +72,66 @@ impl Ordered<'_> {
 
     fn deploy(&self, no_cache: bool, from: Option<&String>) -> Decision {
         let situation = self.situation;
-        let head = &situation.change.head.sha;
-        let word = match situation.change.state {
-            ChangeState::Open => None,
-            ChangeState::Closed => Some("closed"),
-            ChangeState::Merged => Some("merged"),
+        if let Some(because) = self.not_open() {
+            return self.refused(&because, None);
+        }
+        let trust = match admit(situation, true, situation.approval()) {
+            Ok(trust) => trust,
+            Err(refusal) => return self.no_preview(refusal),
         };
-        if let Some(word) = word {
-            return self.refused(&format!("the change is {word}, and only open changes get a preview"), None);
-        }
-        if let Some(refusal) = refusal(situation, true) {
-            let body = format!("No preview: {}.", wording::escape(&refusal.reason));
-            let reply = self.reply("refused", Some(Reaction::Confused), Some(body));
-            return Decision { replies: vec![reply], ..self.signed(refuse(situation, refusal)) };
-        }
-        let (name, short, login) = (situation.name(), head.short(), &self.order.sender.login);
-        let reason = format!("{login} said deploy: {name} runs {short}");
-        let mut decision = self.signed(changed(running(head), Cause::Command, reason));
-        // The same commit once more is the same wish: what runs for it need not stop.
-        if situation.desired() == Some(&running(head)) {
-            decision.desired = None;
-        }
+        let (name, short) = (situation.name(), situation.change.head.sha.short());
+        let reason = format!("{} said deploy: {name} runs {short}", self.order.sender.login);
+        let mut decision = self.signed(wanted(situation, trust, Cause::Command, reason));
         decision.work.push(Work::Deploy { no_cache, from: from.cloned() });
         self.accepted(decision)
+    }
+
+    /// Lets the newest commit run, and runs it.
+    fn approve(&self, named: Option<&str>) -> Decision {
+        let (situation, login) = (self.situation, &self.order.sender.login);
+        let change = situation.change;
+        if let Some(because) = self.not_open() {
+            return self.refused(&because, None);
+        }
+        if let Err((because, body)) = approval::means_the_head(self.order, situation, named) {
+            return self.refused(&because, Some(body));
+        }
+        let (name, short) = (situation.name(), change.head.sha.short());
+        let approval = Approval {
+            commit: change.head.sha.clone(),
+            base: change.base.branch.clone(),
+            by: login.clone(),
+            at: self.order.at,
+        };
+        let trust = match admit(situation, true, Some(&approval)) {
+            Ok(trust) => trust,
+            Err(refusal) => return self.no_preview(refusal),
+        };
+        let reason = format!("{login} approved {short}: {name} runs it, in the sandbox and without secrets");
+        let mut decision = self.signed(wanted(situation, trust, Cause::Command, reason));
+        decision.approval = Some(approval);
+        decision.work.push(plain_deploy());
+        self.accepted(decision)
+    }
+
+    /// Why nothing can be made of this change any more.
+    fn not_open(&self) -> Option<String> {
+        let word = match self.situation.change.state {
+            ChangeState::Open => return None,
+            ChangeState::Closed => "closed",
+            ChangeState::Merged => "merged",
+        };
+        Some(format!("the change is {word}, and only open changes get a preview"))
+    }
+
+    fn no_preview(&self, refusal: Refusal) -> Decision {
+        let mut body = format!("No preview: {}.", wording::escape(&refusal.reason));
+        if refusal.cause == Cause::Untrusted && self.situation.sandbox {
+            body.push_str("\n\n");
+            body.push_str(&wording::how_to_approve(&self.situation.change.head.sha));
+        }
+        let reply = self.reply("refused", Some(Reaction::Confused), Some(body));
+        Decision { replies: vec![reply], ..self.signed(refuse(self.situation, refusal)) }
     }
 
     fn reset(&self, asked: Option<&str>) -> Decision {
@@ -123,7 +163,12 @@ impl Ordered<'_> {
             return self.answer(reason, self.reply("gone", Some(Reaction::Rocket), None));
         }
         let reason = format!("{login} said destroy: {name} is torn down and stays down until deploy");
-        let absent = DesiredChange { desired: Desired::Absent, cause: Cause::Command, sticky: true };
+        let absent = DesiredChange {
+            desired: Desired::Absent,
+            cause: Cause::Command,
+            sticky: true,
+            trust: Trust::default(),
+        };
         let mut decision = self.signed(changed(Desired::Absent, Cause::Command, reason));
         // A closed change keeps its cause: reopening brings its preview back.
         decision.desired = if settled { None } else { Some(absent) };

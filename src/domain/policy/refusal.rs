@@ -1,11 +1,12 @@
 //! Why an open change gets no preview. Reasons are plain sentences; the wording escapes them.
 
-use crate::domain::change::Permission;
 use crate::domain::environment::{Cause, Desired};
 use crate::domain::project::PreviewPolicy;
 use crate::domain::project::policy::{Drafts, Trigger};
+use crate::domain::trust::{Approval, Trust};
 
 use super::situation::{Placement, Situation};
+use super::standing::{Standing, standing};
 
 /// The label that always opts a change out.
 const OPT_OUT_LABEL: &str = "no-preview";
@@ -25,20 +26,30 @@ fn policy(reason: impl Into<String>) -> Refusal {
     Refusal { cause: Cause::Policy, reason: reason.into() }
 }
 
-/// Why this open change gets no preview; `None`: it gets one. `asked`: a person with the right asks for it now,
-/// which is all that draft and trigger rules wait for.
-pub(super) fn refusal(situation: &Situation<'_>, asked: bool) -> Option<Refusal> {
+/// Whose code an open change's preview runs, or why it gets none. `asked`: a person with the right asks for it now, which is
+/// all that draft and trigger rules wait for. `approval`: the leave that there is.
+pub(super) fn admit(
+    situation: &Situation<'_>,
+    asked: bool,
+    approval: Option<&Approval>,
+) -> Result<Trust, Refusal> {
     let Some(preview) = situation.preview() else {
-        return Some(policy("the repository has no previewctl.yaml"));
+        return Err(policy("the repository has no previewctl.yaml"));
     };
     if has_label(situation, OPT_OUT_LABEL) {
-        return Some(policy(format!("the change has the label {OPT_OUT_LABEL}")));
+        return Err(policy(format!("the change has the label {OPT_OUT_LABEL}")));
     }
-    let asked = asked || asked_before(situation);
-    filtered(situation, &preview)
-        .filter(|_| !asked)
-        .or_else(|| unplaced(situation))
-        .or_else(|| untrusted(situation))
+    if !asked
+        && !asked_before(situation)
+        && let Some(refusal) = filtered(situation, &preview)
+    {
+        return Err(refusal);
+    }
+    match standing(situation, approval) {
+        Standing::Trusted => unplaced(situation).map_or(Ok(Trust::Trusted), Err),
+        Standing::Approved => Ok(Trust::Untrusted),
+        Standing::Waits(reason) => Err(Refusal { cause: Cause::Untrusted, reason }),
+    }
 }
 
 /// Whether the preview is up because somebody asked for it: pushes keep it up then.
@@ -69,29 +80,4 @@ fn unplaced(situation: &Situation<'_>) -> Option<Refusal> {
         Placement::Local | Placement::Hosts => None,
         Placement::Nowhere(what_to_do) => Some(policy(format!("{NO_PLACE}: {what_to_do}"))),
     }
-}
-
-/// Design §8: same-repository changes by people with write run; everything else runs nothing.
-fn untrusted(situation: &Situation<'_>) -> Option<Refusal> {
-    let change = situation.change;
-    let reason = if change.head.repository.is_none() {
-        "the repository that this change comes from no longer exists, and previews of changes from elsewhere are \
-         refused for now"
-            .to_owned()
-    } else if !change.same_repository(situation.change_ref.repository.id) {
-        "previews of changes from forks are refused for now: nothing of this change was run. Somebody with write \
-         permission can push its commits to a branch of this repository and open a change from there"
-            .to_owned()
-    } else if change.author.is_bot {
-        format!("{} is a bot, and previews of changes by bots are refused for now", change.author.login)
-    } else if situation.author_permission < Permission::Write {
-        format!(
-            "its author, {}, has {} permission here and previews run only for authors with write permission; \
-             nothing of this change was run",
-            change.author.login, situation.author_permission
-        )
-    } else {
-        return None;
-    };
-    Some(Refusal { cause: Cause::Untrusted, reason })
 }

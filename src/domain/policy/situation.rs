@@ -1,7 +1,8 @@
-use crate::domain::change::{Account, Change, ChangeRef, Permission};
+use crate::domain::change::{Account, Change, ChangeRef, Permission, Sha};
 use crate::domain::command::{Command, CommandError};
 use crate::domain::environment::{Desired, Environment};
 use crate::domain::project::PreviewPolicy;
+use crate::domain::trust::Approval;
 
 /// Whether and where previews of a project may be placed; comes from settings alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub struct Situation<'a> {
     pub active: bool,
     /// Where previews of the project may be placed.
     pub placement: &'a Placement,
+    /// Whether the bot has hosts for untrusted code.
+    pub sandbox: bool,
+    /// Logins of bots whose changes are the team's own, as the settings of the project say.
+    pub trusted_bots: &'a [String],
     /// Services that can be reset, as the configuration at the deployed commit says; empty when unknown.
     pub resettable: &'a [String],
 }
@@ -61,6 +66,10 @@ pub struct Order<'a> {
     pub index: usize,
     /// Whether this person was already told no on this change.
     pub denied_before: bool,
+    /// The commit that the bot's comment on the change showed when this was said, where that is known.
+    pub shown: Option<&'a Sha>,
+    /// Now, ms since the epoch.
+    pub at: i64,
 }
 
 impl Situation<'_> {
@@ -71,6 +80,11 @@ impl Situation<'_> {
             ProjectPolicy::Unreadable => Some(PreviewPolicy::default()),
             ProjectPolicy::Known(policy) => Some(policy.clone()),
         }
+    }
+
+    /// The approval that the environment's row holds; it may be for an older commit.
+    pub(super) fn approval(&self) -> Option<&Approval> {
+        self.environment.and_then(|environment| environment.approval.as_ref())
     }
 
     /// Whether anything of the environment may exist, so that a destroy has something to do.

@@ -15,6 +15,7 @@ use crate::domain::event::{CommentRef, EventKind};
 use crate::domain::job::Work;
 use crate::domain::project::PreviewPolicy;
 use crate::domain::project::policy::{Drafts, Trigger};
+use crate::domain::trust::{Approval, Trust, may_run};
 
 const COMMENT: u64 = 900;
 
@@ -31,6 +32,9 @@ struct Row {
     #[serde(default)]
     placement: String,
     author_permission: Option<Permission>,
+    sandbox: Option<bool>,
+    #[serde(default)]
+    trusted_bots: Vec<String>,
     #[serde(default)]
     sender: SenderRow,
     environment: Option<EnvironmentRow>,
@@ -49,6 +53,7 @@ struct ChangeRow {
     labels: Vec<String>,
     from: String,
     by_bot: bool,
+    base: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -58,6 +63,7 @@ struct SenderRow {
     bot: bool,
     permission: Option<Permission>,
     denied_before: bool,
+    shown: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -71,6 +77,8 @@ struct EnvironmentRow {
     published: String,
     failed: bool,
     known_head: String,
+    trust: Option<Trust>,
+    approved: String,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +87,11 @@ struct Expected {
     /// `head`, `absent`, or nothing.
     desired: Option<String>,
     cause: Option<Cause>,
+    /// Whose code it is to run.
+    trust: Option<Trust>,
+    /// Whether the head is approved by it.
+    #[serde(default)]
+    approves: bool,
     #[serde(default)]
     sticky: bool,
     #[serde(default)]
@@ -122,7 +135,10 @@ fn change(row: &ChangeRow, head: &str) -> Change {
         draft: row.draft,
         labels: row.labels.clone(),
         head: Head { sha: sha(head).unwrap(), branch: "topic".to_owned(), repository },
-        base: Base { sha: "c".repeat(40).parse().unwrap(), branch: "main".to_owned() },
+        base: Base {
+            sha: "c".repeat(40).parse().unwrap(),
+            branch: row.base.clone().unwrap_or_else(|| "main".to_owned()),
+        },
     }
 }
 
@@ -154,8 +170,14 @@ fn environment(row: &EnvironmentRow) -> Environment {
         entry: row.entry.then(EnvironmentEntry::default),
         published: sha(&row.published),
         failure: row.failed.then_some(failure),
+        trust: row.trust.unwrap_or(Trust::Trusted),
+        approval: sha(&row.approved).map(approval),
         ..Environment::new(EnvironmentId(1), project, name, life, number)
     }
+}
+
+fn approval(commit: Sha) -> Approval {
+    Approval { commit, base: "main".to_owned(), by: "grace".to_owned(), at: 4 }
 }
 
 fn policy(word: &str) -> ProjectPolicy {
@@ -203,8 +225,11 @@ fn conclude(row: &Row) -> Decision {
         environment: environment.as_ref(),
         active: row.active,
         placement: &placement,
+        sandbox: row.sandbox.unwrap_or(true),
+        trusted_bots: &row.trusted_bots,
         resettable: &row.resettable,
     };
+    let shown = sha(&row.sender.shown);
     let Some(command) = &row.command else { return decide(&event(row.event.as_ref().unwrap()), &situation) };
     let sender = if row.sender.author { account("ada", 7, false) } else { account("grace", 8, row.sender.bot) };
     let order = Order {
@@ -214,6 +239,8 @@ fn conclude(row: &Row) -> Decision {
         permission: row.sender.permission.unwrap_or(Permission::Write),
         index: 0,
         denied_before: row.sender.denied_before,
+        shown: shown.as_ref(),
+        at: 5,
     };
     obey(&order, &situation)
 }
@@ -240,6 +267,14 @@ fn check(row: &Row) {
     if let Some(cause) = expect.cause {
         assert_eq!(decision.desired.as_ref().map(|change| change.cause), Some(cause), "{name}: cause");
     }
+    if desired == Some("head") {
+        let trust = decision.desired.as_ref().map(|change| change.trust);
+        assert_eq!(trust, expect.trust.or(Some(Trust::Trusted)), "{name}: trust");
+    }
+    let approved =
+        decision.approval.as_ref().map(|approval| (&approval.commit, approval.by.as_str(), approval.at));
+    let head = sha("head").unwrap();
+    assert_eq!(approved, expect.approves.then_some((&head, "grace", 5)), "{name}: approval");
     assert_eq!(decision.desired.as_ref().is_some_and(|change| change.sticky), expect.sticky, "{name}: sticky");
     assert_eq!(work_words(&decision.work), expect.work, "{name}: work in {decision:?}");
     let reaction = decision.replies.iter().find_map(|reply| reply.reaction);
@@ -278,16 +313,58 @@ fn commands_lead_to_what_the_table_says() {
     rows.iter().for_each(check);
 }
 
+#[test]
+fn changes_run_as_far_as_they_are_trusted() {
+    let rows = rows(include_str!("../../../fixtures/trust/decisions.yaml"));
+    assert!(rows.len() >= 60, "{} rows", rows.len());
+    rows.iter().for_each(check);
+}
+
+/// What the store and the forge say when a worker asks, and whether the commit `head` may run then.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtWork {
+    name: String,
+    #[serde(default)]
+    approved: String,
+    /// The forge's newest commit; `gone`: it shows no change.
+    head: String,
+    #[serde(default)]
+    change: ChangeRow,
+    refused: Option<String>,
+}
+
+#[test]
+fn a_commit_that_lost_its_approval_is_refused_at_work() {
+    let rows: Vec<AtWork> =
+        crate::domain::yaml::from_str(include_str!("../../../fixtures/trust/at_work.yaml")).unwrap();
+    assert!(rows.len() >= 12, "{} rows", rows.len());
+    for row in rows {
+        let change = sha(&row.head).map(|_| change(&row.change, &row.head));
+        let given = sha(&row.approved).map(approval);
+        let may = may_run(&sha("head").unwrap(), given.as_ref(), change.as_ref());
+        match (&may, &row.refused) {
+            (Ok(()), None) => {}
+            (Err(because), Some(part)) => assert!(because.contains(part.as_str()), "{}: {because}", row.name),
+            _ => panic!("{}: {may:?}", row.name),
+        }
+    }
+}
+
 /// Whoever the change comes from and whatever happens, an untrusted one never leads to a deploy.
 #[test]
 fn nothing_runs_an_untrusted_change() {
     let events = ["opened", "reopened", "pushed", "ready", "drafted", "edited", "closed", "rerequested"];
     let triggers = events.map(|event| format!("event: {event}"));
-    let commands = ["deploy", "rebuild", "reset db"].map(|command| format!("command: {command}"));
+    let commands = ["deploy", "rebuild", "reset db", "approve", "approve aaaaaaa"]
+        .map(|command| format!("command: {command}"));
     let origins =
         ["change: {from: fork}", "change: {from: nowhere}", "change: {by_bot: true}", "author_permission: read"];
-    let environments =
-        ["~", "{desired: absent, cause: untrusted}", "{desired: absent, cause: command, sticky: true}"];
+    let environments = [
+        "~",
+        "{desired: absent, cause: untrusted}",
+        "{desired: old, cause: command, trust: untrusted, approved: old}",
+    ];
     for trigger in triggers.iter().chain(&commands) {
         for origin in origins {
             for environment in environments {

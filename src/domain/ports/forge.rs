@@ -21,6 +21,10 @@ pub struct Comment {
     pub edited: bool,
     /// The change that it is on; `None` when it is on a plain issue.
     pub change: Option<ChangeNumber>,
+    /// When it was written by the forge's clock, ms since the epoch, where that can be read.
+    pub created_at: Option<i64>,
+    /// When it was last written, likewise.
+    pub updated_at: Option<i64>,
 }
 
 /// How a check ended.

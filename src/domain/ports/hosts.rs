@@ -2,6 +2,7 @@ use async_trait::async_trait;
 
 use crate::domain::error::PortResult;
 use crate::domain::job::Claim;
+use crate::domain::trust::Trust;
 
 /// What a look at a host found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,9 +47,10 @@ pub trait Hosts: Send + Sync {
     async fn drain(&self, name: &str, draining: bool) -> PortResult<()>;
 
     /// Places the claim's environment on a host, the bot's own machine or one that has room for it: at most `capacity` are
-    /// there then. False when others were quicker. One that is there already stays.
+    /// there then. False when others were quicker. One that is there already stays. `trust` is whose code it is placed for,
+    /// as the caller knows it: what was decided since must not be taken for what runs.
     ///
     /// # Errors
     /// `Fenced` when the claim was lost.
-    async fn place(&self, claim: &Claim, host: &str, capacity: Option<u32>) -> PortResult<bool>;
+    async fn place(&self, claim: &Claim, host: &str, trust: Trust, capacity: Option<u32>) -> PortResult<bool>;
 }

@@ -88,7 +88,7 @@ fn title(snapshot: &Snapshot, shown: &Shown) -> String {
             Some(failure) => format!("Failed at {}", failure.step),
             None => "Failed".to_owned(),
         },
-        Shown::WaitingForApproval => "Not previewed: approval is needed".to_owned(),
+        Shown::WaitingForApproval => "Waiting for approval: nothing of it was run".to_owned(),
         Shown::Skipped if is_unplaced(environment) => {
             "Not possible yet: the operator must choose a place".to_owned()
         }

@@ -3,10 +3,12 @@
 use crate::domain::change::Sha;
 use crate::domain::command::COMMANDS;
 use crate::domain::environment::{Annotation, AnnotationLevel, Environment, Failure};
+use crate::domain::policy::NO_SANDBOX;
 use crate::domain::progress::StepStatus;
 use crate::domain::report::{Shown, Snapshot, StepLine};
 
 use super::escape::{code, cut, escape, fence};
+use super::replies::how_to_approve;
 use super::shown::shown;
 use super::state::{
     dot, failed_to_destroy, how_back, is_unplaced, lifetime, resetting, sentence, why_gone, words,
@@ -60,7 +62,8 @@ pub(super) fn facts(snapshot: &Snapshot, shown: &Shown) -> String {
         Shown::Stopped => vec!["It is stopped, its data is kept. `/preview deploy` brings it back.".to_owned()],
         Shown::Destroying => vec![format!("{} It is being torn down.", why_gone(environment))],
         Shown::Destroyed | Shown::Expired => vec![gone(environment)],
-        Shown::WaitingForApproval | Shown::Skipped => vec![sentence(&environment.reason)],
+        Shown::Skipped => vec![sentence(&environment.reason)],
+        Shown::WaitingForApproval => vec![sentence(&environment.reason), approval(environment)],
     };
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
@@ -77,6 +80,15 @@ fn heading(snapshot: &Snapshot, shown: &Shown) -> String {
         other => other.word().to_owned(),
     };
     format!("### {} Preview {title}{commit}", dot(shown))
+}
+
+/// Whether a sticky comment of ours said that this commit waits for approval. The heading counts too: what a preview printed
+/// may stand below another one, and be anything.
+#[must_use]
+pub fn asks_for_approval(body: &str, commit: &Sha) -> bool {
+    let waiting = Shown::WaitingForApproval;
+    let heading = format!("### {} Preview {} · `{}`", dot(&waiting), waiting.word(), commit.short());
+    body.lines().nth(1) == Some(heading.as_str()) && body.contains(&how_to_approve(commit))
 }
 
 /// The commit that the state is about: the wanted one, else the change's head.
@@ -212,6 +224,12 @@ fn what_to_try(snapshot: &Snapshot, failure: &Failure) -> String {
         "or try again with `/preview deploy`".to_owned()
     };
     format!("What to try: push a fix, {again}, or run every step anew with `/preview rebuild`.")
+}
+
+/// How to let an untrusted commit run, where that can be.
+fn approval(environment: &Environment) -> String {
+    let head = environment.change.as_ref().map(|change| &change.head.sha);
+    head.filter(|_| !environment.reason.ends_with(NO_SANDBOX)).map(how_to_approve).unwrap_or_default()
 }
 
 fn gone(environment: &Environment) -> String {

@@ -13,10 +13,10 @@ mod tests;
 mod time;
 
 pub use check::{CHECK_NAME, check, check_id, superseded_check};
-pub use comment::{comment, comment_marker};
+pub use comment::{asks_for_approval, comment, comment_marker};
 pub use deployment::{deployment, deployment_environment};
 pub use escape::{code, escape, fence};
-pub use replies::{denied, help, not_understood, reply_marker};
+pub use replies::{denied, help, how_to_approve, not_understood, reply_marker};
 pub use shown::shown;
 pub use status::{StatusTable, status_markdown};
 pub use time::{duration, short_duration};

@@ -1,6 +1,6 @@
 //! Answers to commands (`ux.md` §1): first line = outcome, then at most one hint.
 
-use crate::domain::change::{Account, Permission};
+use crate::domain::change::{Account, Permission, Sha};
 use crate::domain::command::{COMMANDS, CommandError, CommandHelp};
 
 use super::escape::code;
@@ -44,6 +44,15 @@ pub fn denied(who: &Account, verb: &str, needs: Permission, has: Permission) -> 
          Somebody with {needs} permission can do it.",
         code(&who.login),
         code(&format!("/preview {verb}")),
+    )
+}
+
+/// How an untrusted commit is let run. The id stands there in full: digits that only begin alike are easily made.
+#[must_use]
+pub fn how_to_approve(commit: &Sha) -> String {
+    format!(
+        "Somebody with write permission who has read this commit can let it run, in a sandbox and without secrets: \
+         comment `/preview approve {commit}`. A new push takes that back."
     )
 }
 

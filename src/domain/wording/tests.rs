@@ -9,7 +9,7 @@ use crate::domain::environment::{
 };
 use crate::domain::environment::{Project, ProjectId, Slug};
 use crate::domain::job::{Job, JobId, JobState, Work};
-use crate::domain::policy::NO_PLACE;
+use crate::domain::policy::{NO_PLACE, NO_SANDBOX};
 use crate::domain::progress::StepStatus;
 use crate::domain::report::{Snapshot, StepLine};
 
@@ -219,7 +219,11 @@ fn every_state() -> Vec<(&'static str, Snapshot)> {
         ("destroyed_merged", gone(Cause::Merged)),
         ("destroyed_by_command", by_command),
         ("expired", gone(Cause::Expired)),
-        ("untrusted", absent(Cause::Untrusted, "previews of changes from forks are refused for now")),
+        ("untrusted", absent(Cause::Untrusted, "this change comes from a fork, so nothing of it was run")),
+        (
+            "untrusted_without_a_sandbox",
+            absent(Cause::Untrusted, &format!("this change comes from a fork. Nor could it be: {NO_SANDBOX}")),
+        ),
         ("skipped", absent(Cause::Policy, "the change is a draft, and drafts get no preview here")),
         ("unplaced", absent(Cause::Policy, &format!("{NO_PLACE}: set mode = \"local\" for this project"))),
     ]
@@ -242,6 +246,14 @@ fn no_state_forges_a_marker_or_mentions_anybody() {
         let opened = comment.matches("<details").count();
         let closed = comment.lines().filter(|line| *line == "</details>").count();
         assert_eq!(opened, closed, "{name}: {comment}");
+    }
+}
+
+#[test]
+fn only_the_state_that_waits_for_approval_asks_for_it() {
+    for (name, snapshot) in every_state() {
+        let head = &snapshot.environment.change.as_ref().unwrap().head.sha;
+        assert_eq!(asks_for_approval(&comment(&snapshot, URL), head), name == "untrusted", "{name}");
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::job::{Job, JobId, JobState};
 use crate::domain::ports::{AuditRecord, Posted, PostedKind};
 use crate::domain::progress::StepStatus;
 use crate::domain::report::StepLine;
+use crate::domain::trust::{Approval, Trust};
 
 /// Newest shape of a job's payload that this version knows.
 pub(super) const PAYLOAD_VERSION: i64 = 1;
@@ -80,6 +81,12 @@ pub(super) struct EnvironmentRow {
     updated_at: i64,
     destroyed_at: Option<i64>,
     host: Option<String>,
+    trust: String,
+    life_trust: Option<String>,
+    approved_commit: Option<String>,
+    approved_base: Option<String>,
+    approved_by: Option<String>,
+    approved_at: Option<i64>,
 }
 
 impl EnvironmentRow {
@@ -92,9 +99,20 @@ impl EnvironmentRow {
         }
     }
 
+    /// One of which a part is missing is none.
+    fn approval(&self) -> PortResult<Option<Approval>> {
+        let parts = (&self.approved_commit, &self.approved_base, &self.approved_by, self.approved_at);
+        let (Some(commit), Some(base), Some(by), Some(at)) = parts else { return Ok(None) };
+        let commit = word("approved commit", commit)?;
+        Ok(Some(Approval { commit, base: base.clone(), by: by.clone(), at }))
+    }
+
     pub(super) fn environment(self) -> PortResult<Environment> {
         Ok(Environment {
             desired: self.wanted()?,
+            approval: self.approval()?,
+            trust: word::<Trust>("trust", &self.trust)?,
+            life_trust: self.life_trust.as_deref().map(|text| word("trust of a life", text)).transpose()?,
             cause: word("cause", &self.cause)?,
             name: word("environment name", &self.name)?,
             life: LifeId(self.life.parse().map_err(|error: uuid::Error| unreadable("life", error))?),

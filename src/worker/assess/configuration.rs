@@ -21,19 +21,19 @@ impl Configuration {
     }
 }
 
-/// Reads the policy from the base branch. Where the base has no file yet, a change of the repository itself may
-/// bring the first one, and defaults rule until it is merged.
+/// Reads the policy from the base branch. Where the base has no file yet, a change that is the team's own may bring the
+/// first one, and defaults rule until it is merged.
 pub(super) async fn configuration(
     forge: &dyn Forge,
     repository: &Repository,
     change: &Change,
-    (same_repository, ordered): (bool, bool),
+    (own, ordered): (bool, bool),
 ) -> PortResult<Configuration> {
     let base = read_config(forge, repository, &change.base.sha).await?;
     let head = match &base {
-        Read::Absent if same_repository => read_config(forge, repository, &change.head.sha).await?,
+        Read::Absent if own => read_config(forge, repository, &change.head.sha).await?,
         // Only orders ask which services the change itself has.
-        Read::Parsed(_) if same_repository && ordered => read_config(forge, repository, &change.head.sha).await?,
+        Read::Parsed(_) if own && ordered => read_config(forge, repository, &change.head.sha).await?,
         _ => Read::Absent,
     };
     Ok(match (base, head) {

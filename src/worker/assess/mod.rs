@@ -10,16 +10,17 @@ use self::configuration::{Configuration, configuration};
 use self::session::Session;
 use super::reporter::Forges;
 use super::workshop::Workshop;
-use crate::domain::change::{Change, ChangeRef, ChangeState, Permission, Repository};
-use crate::domain::command;
+use crate::domain::change::{Change, ChangeRef, ChangeState, Permission, Repository, Sha};
+use crate::domain::command::{self, Command};
 use crate::domain::decision::{Decision, DecisionRecord};
 use crate::domain::environment::{Environment, Project};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::event::{Delivery, DeliveryId, Event, EventKind, Subject};
 use crate::domain::job::JobEnd;
-use crate::domain::policy::Order;
+use crate::domain::policy::{self, Order};
 use crate::domain::ports::{
-    Assessment, Assessments, Audit, AuditRecord, ClaimedJob, Clock, Comment, Environments, Forge,
+    Assessment, Assessments, Audit, AuditRecord, ClaimedJob, Clock, Comment, Environments, Forge, PostedKind,
+    Reports,
 };
 
 /// Another assessment of the same environment is over within this time.
@@ -38,6 +39,8 @@ pub struct Assessor {
     pub environments: Arc<dyn Environments>,
     /// Where orders and denials are kept.
     pub audit: Arc<dyn Audit>,
+    /// What the changes' pages show.
+    pub reports: Arc<dyn Reports>,
     /// What settings say about projects.
     pub workshop: Arc<dyn Workshop>,
     /// Now.
@@ -154,10 +157,11 @@ impl Assessor {
             (Configuration::unread(), Permission::None)
         } else {
             let ordered = deliveries.iter().any(is_comment);
-            let configuration = configuration(forge, repository, &change, (same, ordered)).await?;
             let author = &change.author.login;
             let permission = if same { forge.permission(repository, author).await? } else { Permission::None };
-            (configuration, permission)
+            let bots = self.workshop.trusted_bots(repository);
+            let own = policy::why_not_own(&change, repository.id, permission, bots).is_none();
+            (configuration(forge, repository, &change, (own, ordered)).await?, permission)
         };
         let wanted = configuration.name.clone().unwrap_or_else(|| repository.name.name().to_owned());
         let project = self.environments.ensure_project(repository, &wanted).await?;
@@ -178,10 +182,12 @@ impl Assessor {
         reading: &Reading,
         deliveries: &[Delivery],
     ) -> PortResult<(Vec<DecisionRecord>, Vec<(DeliveryId, String)>)> {
-        let placement = self.workshop.placement(&reading.change_ref.repository);
+        let repository = &reading.change_ref.repository;
         let mut session = Session {
             reading,
-            placement,
+            placement: self.workshop.placement(repository),
+            sandbox: self.workshop.has_sandbox(),
+            trusted_bots: self.workshop.trusted_bots(repository),
             environment: reading.stored.clone(),
             active: reading.active,
             now: self.clock.now_ms(),
@@ -233,6 +239,12 @@ impl Assessor {
         }
         let permission = forge.permission(&change_ref.repository, &comment.author.login).await?;
         let denied_before = self.denied_before(session, &comment.author.login).await?;
+        let approves = |command: &Result<Command, _>| matches!(command, Ok(Command::Approve { .. }));
+        let shown = if commands.iter().any(approves) {
+            self.shown_before(forge, session.reading, &comment).await?
+        } else {
+            None
+        };
         let mut reasons = Vec::new();
         for (index, command) in commands.into_iter().enumerate() {
             let order = Order {
@@ -242,10 +254,24 @@ impl Assessor {
                 permission,
                 index,
                 denied_before: denied_before || session.denied(&comment.author.login),
+                shown: shown.as_ref(),
+                at: session.now,
             };
             reasons.push(session.obey(&delivery.id, &order));
         }
         Ok(reasons.join("; "))
+    }
+
+    /// The commit that waits for approval, if the bot's own comment told it when this comment was written. The forge's
+    /// clock counts for both: a delivery can come late.
+    async fn shown_before(&self, forge: &dyn Forge, reading: &Reading, said: &Comment) -> PortResult<Option<Sha>> {
+        let Some(environment) = &reading.stored else { return Ok(None) };
+        let posted = self.reports.posted(environment.id).await?;
+        let sticky = posted.iter().find(|posted| posted.kind == PostedKind::Comment).and_then(|p| p.forge_id);
+        let Some(sticky) = sticky else { return Ok(None) };
+        let Some(sticky) = forge.comment(&reading.change_ref.repository, sticky).await? else { return Ok(None) };
+        let head = &reading.change.head.sha;
+        Ok(policy::was_shown(head, &sticky, said).then(|| head.clone()))
     }
 
     async fn denied_before(&self, session: &Session<'_>, login: &str) -> PortResult<bool> {

@@ -10,6 +10,8 @@ use crate::domain::policy::{self, Order, Situation};
 pub(super) struct Session<'a> {
     pub(super) reading: &'a Reading,
     pub(super) placement: policy::Placement,
+    pub(super) sandbox: bool,
+    pub(super) trusted_bots: &'a [String],
     pub(super) environment: Option<Environment>,
     pub(super) active: bool,
     pub(super) now: i64,
@@ -26,6 +28,8 @@ impl Session<'_> {
             environment: self.environment.as_ref(),
             active: self.active,
             placement: &self.placement,
+            sandbox: self.sandbox,
+            trusted_bots: self.trusted_bots,
             resettable: &self.reading.configuration.resettable,
         }
     }
@@ -56,7 +60,13 @@ impl Session<'_> {
 
     fn keep(&mut self, delivery: Option<DeliveryId>, trigger: &str, decision: Decision) -> String {
         let reason = decision.reason.clone();
+        if let (Some(environment), Some(approval)) = (&mut self.environment, &decision.approval) {
+            environment.approval = Some(approval.clone());
+        }
         if let (Some(environment), Some(change)) = (&mut self.environment, &decision.desired) {
+            if change.desired.commit().is_some() {
+                environment.trust = change.trust;
+            }
             environment.desired = change.desired.clone();
             environment.cause = change.cause;
             environment.sticky = change.sticky;

@@ -1,6 +1,7 @@
 //! Makes an environment what it should be: deploys, stops, destroys, resets. Every deed is the Manager's; here it is
 //! decided which one, with which configuration, and what is recorded afterwards.
 
+mod approved;
 mod prepare;
 mod trouble;
 
@@ -18,8 +19,9 @@ use crate::domain::entry::Status;
 use crate::domain::environment::{Desired, Environment, Failure};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::{JobEnd, Work};
-use crate::domain::ports::{ClaimedJob, Clock, CreateRequest, EnvironmentOutcome, Environments, Git};
+use crate::domain::ports::{Audit, ClaimedJob, Clock, CreateRequest, EnvironmentOutcome, Environments, Git};
 use crate::domain::redact::Redactor;
+use crate::domain::trust::Trust;
 use crate::manager::{Dependencies, Manager};
 use prepare::Prepared;
 use trouble::Trouble;
@@ -40,6 +42,8 @@ pub struct Converger {
     pub git: Arc<dyn Git>,
     /// Makes the adapters of one job.
     pub workshop: Arc<dyn Workshop>,
+    /// Where refusals to run something are kept.
+    pub audit: Arc<dyn Audit>,
     /// Now.
     pub clock: Arc<dyn Clock>,
     /// Limit of one step.
@@ -89,6 +93,9 @@ impl Converger {
 
     async fn deploy(&self, task: &Task<'_>, commit: &Sha) -> JobEnd {
         let started = self.clock.now();
+        if task.environment.is_outlived() {
+            return self.begin_anew(task).await;
+        }
         let host = match self.workshop.place(task.claimed, &task.environment).await {
             Ok(Place::On(host)) => host,
             Ok(Place::Full(reason)) => return JobEnd::Wait { reason, after: UNTIL_ROOM },
@@ -105,6 +112,20 @@ impl Converger {
                 }
                 end
             }
+        }
+    }
+
+    /// Takes down what was made for another trust than the one that is wanted: places, configuration and secrets are those
+    /// of a whole life.
+    async fn begin_anew(&self, task: &Task<'_>) -> JobEnd {
+        let going = Environment { desired: Desired::Absent, ..task.environment.clone() };
+        let name = going.name.clone();
+        match self.try_destroy(&Task { environment: going, ..*task }).await {
+            Ok(()) => JobEnd::Wait {
+                reason: format!("{name} was {} before and begins anew", task.environment.trust_in_force()),
+                after: Duration::ZERO,
+            },
+            Err(trouble) => self.failed(task, &trouble).await,
         }
     }
 
@@ -211,6 +232,9 @@ impl Converger {
     async fn reset(&self, task: &Task<'_>, service: &str) -> JobEnd {
         let reset = async {
             let prepared = self.in_force(&task.environment).await?;
+            if let Some(commit) = prepared.commit.as_ref().filter(|_| is_untrusted(&task.environment)) {
+                self.approved(task, commit).await?;
+            }
             let bench = self.bench(task, &prepared).await?;
             let manager = self.manager(task, prepared, bench, false);
             manager.core_reset(service, task.environment.name.as_str()).await?;
@@ -315,6 +339,10 @@ impl Converger {
             Err(error) => assess::retry_or_fail(&error),
         }
     }
+}
+
+fn is_untrusted(environment: &Environment) -> bool {
+    environment.trust_in_force() == Trust::Untrusted
 }
 
 fn speaks_of_a_secret(name: &str) -> bool {

@@ -12,9 +12,10 @@ use super::{Converger, Task};
 use crate::domain::change::{Repository, Sha};
 use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError};
-use crate::domain::ports::Git;
+use crate::domain::ports::{Forge, Git};
 use crate::domain::project::ProjectConfig;
 use crate::domain::project::load::{self, ProjectReader, ReadError, Request};
+use crate::domain::trust::Trust;
 
 /// Configuration files larger than this are refused.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -24,7 +25,7 @@ const SANDBOX: &str = "sandbox";
 /// A configuration and the checkout that its provisioner hooks run in.
 pub(super) struct Prepared {
     pub(super) config: ProjectConfig,
-    /// `None` when nothing of the project was ever checked out.
+    /// The commit whose code runs; `None` when nothing of the project was ever checked out.
     pub(super) commit: Option<Sha>,
     pub(super) project_root: PathBuf,
     /// The project's secrets by name.
@@ -32,32 +33,29 @@ pub(super) struct Prepared {
 }
 
 impl Converger {
-    /// Fetches `commit`, reads and checks its configuration, and moves the control checkout to it.
+    /// Fetches `commit`, reads and checks the configuration that rules it, which is its own or, where it is untrusted, the
+    /// base branch's, and moves the control checkout there.
     ///
     /// A configuration that cannot be used leaves the control checkout where it was, so that a destroy still knows the
     /// hooks that made what is there.
     pub(super) async fn prepare(&self, task: &Task<'_>, commit: &Sha) -> Result<Prepared, Trouble> {
         let environment = &task.environment;
         let repository = &environment.project.repository;
-        let forge = self.forges.get(&repository.forge).ok_or_else(|| {
-            let message = format!("{} is not configured in the bot's settings", repository.forge);
-            PortError::new(ErrorKind::Invalid, message)
-        })?;
-        let token = forge.git_token(repository).await?;
-        let fetched =
-            self.git.fetch(repository, commit, environment.life, token.as_ref(), &task.cancel.token).await;
-        fetched.inspect_err(|error| {
-            // A forge says "not found" of what a token may not read.
-            if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) {
-                forge.forget_git_token(repository);
-            }
-        })?;
-        let secrets = self.workshop.secrets(repository)?;
+        // Before anything of it comes near: what is not approved is not even fetched.
+        let ruling = match environment.trust {
+            Trust::Trusted => commit.clone(),
+            Trust::Untrusted => self.approved(task, commit).await?,
+        };
+        self.fetch(task, commit).await?;
+        if ruling != *commit {
+            self.fetch(task, &ruling).await?;
+        }
+        let secrets = self.secrets(environment)?;
         let control = self.workshop.control_checkout(environment);
         let before = self.git.checked_out(repository, &control).await?;
-        self.git.checkout(repository, commit, &control).await?;
+        self.git.checkout(repository, &ruling, &control).await?;
         self.workshop.hand_over(&control).await?;
-        match self.load(repository, commit, (&secrets, &control)).await {
+        match self.load(environment, &ruling, (&secrets, &control)).await {
             Ok(config) => Ok(Prepared { config, commit: Some(commit.clone()), project_root: control, secrets }),
             Err(trouble) => {
                 if let Some(before) = before {
@@ -69,15 +67,51 @@ impl Converger {
         }
     }
 
+    pub(super) fn forge(&self, repository: &Repository) -> Result<&dyn Forge, PortError> {
+        let forge = self.forges.get(&repository.forge).map(|forge| &**forge);
+        forge.ok_or_else(|| {
+            let message = format!("{} is not configured in the bot's settings", repository.forge);
+            PortError::new(ErrorKind::Invalid, message)
+        })
+    }
+
+    async fn fetch(&self, task: &Task<'_>, commit: &Sha) -> Result<(), Trouble> {
+        let environment = &task.environment;
+        let repository = &environment.project.repository;
+        let forge = self.forge(repository)?;
+        let token = forge.git_token(repository).await?;
+        let fetched =
+            self.git.fetch(repository, commit, environment.life, token.as_ref(), &task.cancel.token).await;
+        Ok(fetched.inspect_err(|error| {
+            // A forge says "not found" of what a token may not read.
+            if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) {
+                forge.forget_git_token(repository);
+            }
+        })?)
+    }
+
+    /// The project's secrets; for untrusted code each of them is empty, so that what only names one still runs.
+    fn secrets(&self, environment: &Environment) -> Result<BTreeMap<String, SecretString>, PortError> {
+        let mut secrets = self.workshop.secrets(&environment.project.repository)?;
+        if environment.trust_in_force() == Trust::Untrusted {
+            for value in secrets.values_mut() {
+                *value = SecretString::default();
+            }
+        }
+        Ok(secrets)
+    }
+
     async fn load(
         &self,
-        repository: &Repository,
+        environment: &Environment,
         commit: &Sha,
         (secrets, checkout): (&BTreeMap<String, SecretString>, &Path),
     ) -> Result<ProjectConfig, Trouble> {
+        let repository = &environment.project.repository;
         let secrets: BTreeSet<String> = secrets.keys().cloned().collect();
         let root = checkout.to_string_lossy();
-        let request = Request { mode: self.workshop.mode(repository), root: &root, secrets: Some(&secrets) };
+        let mode = self.workshop.mode(repository, environment.trust_in_force());
+        let request = Request { mode, root: &root, secrets: Some(&secrets) };
         let files = self.workshop.project_files(checkout);
         let mut loaded = load::load(&request, &self.reader(repository, commit), &*files).await?;
         for warning in &loaded.warnings {
@@ -96,23 +130,29 @@ impl Converger {
     pub(super) async fn in_force(&self, environment: &Environment) -> Result<Prepared, Trouble> {
         let repository = &environment.project.repository;
         let project_root = self.workshop.control_checkout(environment);
-        let commit = self.git.checked_out(repository, &project_root).await?;
+        let trust = environment.trust_in_force();
+        let mode = self.workshop.mode(repository, trust);
+        let ruling = self.git.checked_out(repository, &project_root).await?;
         // Where nothing was made, no hook has anything to undo, and what is checked out may be what could not be used.
-        let config = match commit.as_ref().filter(|_| environment.entry.is_some()) {
-            Some(commit) => {
-                let mode = self.workshop.mode(repository);
-                let mut recalled = load::recall(mode, &self.reader(repository, commit)).await?;
+        let config = match ruling.as_ref().filter(|_| environment.entry.is_some()) {
+            Some(ruling) => {
+                let mut recalled = load::recall(mode, &self.reader(repository, ruling)).await?;
                 leave_out_proxy(&mut recalled.config);
                 recalled.config
             }
             None => ProjectConfig {
                 version: 1,
                 name: environment.project.slug.to_string(),
-                mode: self.workshop.mode(repository).to_owned(),
+                mode: mode.to_owned(),
                 ..ProjectConfig::default()
             },
         };
-        Ok(Prepared { config, commit, project_root, secrets: self.workshop.secrets(repository)? })
+        let commit = match trust {
+            Trust::Trusted => ruling,
+            // What is checked out here is the base's; the code is elsewhere.
+            Trust::Untrusted => environment.desired.commit().or(environment.published.as_ref()).cloned(),
+        };
+        Ok(Prepared { config, commit, project_root, secrets: self.secrets(environment)? })
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) enum Trouble {
     /// The configuration cannot be used.
     #[error("{}", .0.problems)]
     Configuration(Box<Refused>),
+    /// Untrusted code that may not run, or not any more.
+    #[error("nothing was run: {0}")]
+    Unapproved(String),
     /// The Manager failed.
     #[error("{0}")]
     Manager(#[from] ManagerError),
@@ -37,7 +40,7 @@ impl Trouble {
         match self {
             Self::Port(error) => error.kind().may_retry(),
             Self::Manager(error) => error.may_retry(),
-            Self::Configuration(_) => false,
+            Self::Configuration(_) | Self::Unapproved(_) => false,
         }
     }
 
@@ -56,7 +59,7 @@ impl Trouble {
         match self {
             Self::Port(error) => error.kind() == ErrorKind::Cancelled,
             Self::Manager(error) => error.is_cancelled(),
-            Self::Configuration(_) => false,
+            Self::Configuration(_) | Self::Unapproved(_) => false,
         }
     }
 
@@ -70,7 +73,7 @@ impl Trouble {
         match self {
             Self::Port(error) => error.kind() == ErrorKind::Fenced,
             Self::Manager(error) => error.is_fenced(),
-            Self::Configuration(_) => false,
+            Self::Configuration(_) | Self::Unapproved(_) => false,
         }
     }
 
@@ -86,6 +89,7 @@ impl Trouble {
         };
         match self {
             Self::Port(_) => {}
+            Self::Unapproved(_) => failure.step = "approval".to_owned(),
             Self::Configuration(refused) => {
                 failure.step = "configuration".to_owned();
                 failure.annotations =

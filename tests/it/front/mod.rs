@@ -1,5 +1,8 @@
 //! Through the front door: a signed webhook in, a running preview and calls to the forge out.
 
+mod approval;
+mod approval_bench;
+mod approval_races;
 mod bad_config;
 mod bad_hooks;
 mod compose;

@@ -1,4 +1,4 @@
-//! Changes that may not run: nothing is fetched, nothing runs, and one explanation is given.
+//! Changes that may not run, where there is no sandbox: nothing is fetched, nothing runs, and one explanation is given.
 
 use previewbot::demo::fake_github::{NewPull, RepositorySpec};
 use previewbot::domain::change::Sha;
@@ -67,7 +67,7 @@ async fn is_refused(bot: &TestBot, number: u64, sha: &Sha, because: &str) {
 async fn a_change_from_a_fork_is_refused_with_one_explanation() {
     let (bot, sha, new) = bot_with_fork().await;
     let (number, _) = bot.github.people().open_pull(REPO, new).await.unwrap();
-    is_refused(&bot, number, &sha, "from forks are refused").await;
+    is_refused(&bot, number, &sha, "comes from a fork").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn a_fork_by_somebody_with_write_is_refused_too() {
     let (bot, sha, mut new) = bot_with_fork().await;
     new.author = ALICE.to_owned();
     let (number, _) = bot.github.people().open_pull(REPO, new).await.unwrap();
-    is_refused(&bot, number, &sha, "from forks are refused").await;
+    is_refused(&bot, number, &sha, "comes from a fork").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +93,7 @@ async fn a_change_by_somebody_without_write_is_refused() {
     bot.github.set_permission(REPO, "bob", "triage").unwrap();
     let sha = bot.repository.commit("feature", &[]);
     let (number, _) = bot.github.people().open_pull(REPO, NewPull::new("bob", "feature")).await.unwrap();
-    is_refused(&bot, number, &sha, "authors with write permission").await;
+    is_refused(&bot, number, &sha, "has triage permission").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +103,7 @@ async fn a_change_by_a_bot_is_refused() {
     let sha = bot.repository.commit("feature", &[]);
     let new = NewPull::new("dependabot[bot]", "feature");
     let (number, _) = bot.github.people().open_pull(REPO, new).await.unwrap();
-    is_refused(&bot, number, &sha, "by bots are refused").await;
+    is_refused(&bot, number, &sha, "is a bot").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

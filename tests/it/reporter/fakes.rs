@@ -211,6 +211,8 @@ impl Forge for FakeForge {
                 ours: true,
                 edited: false,
                 change: Some(n),
+                created_at: None,
+                updated_at: None,
             })
         })
     }

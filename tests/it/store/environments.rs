@@ -10,6 +10,7 @@ use previewbot::domain::ports::{
     ProgressReporter,
 };
 use previewbot::domain::progress::{StepEvent, StepStatus};
+use previewbot::domain::trust::Trust;
 use previewbot::outbound::progress::JournalReporter;
 use previewbot::outbound::store::StoredLeases;
 
@@ -39,7 +40,7 @@ fn leases(bench: &Bench, claimed: &ClaimedJob) -> StoredLeases {
 pub(super) async fn up(bench: &Bench) -> Environment {
     let environment = bench.push(1, &sha('a')).await;
     let claimed = bench.claim_kind("deploy").await;
-    assert!(bench.store.place(&claimed.claim, "local", None).await.unwrap());
+    assert!(bench.store.place(&claimed.claim, "local", Trust::Trusted, None).await.unwrap());
     bench.store.record(&claimed.claim, ready(1)).await.unwrap();
     bench.store.finish(&claimed.claim, succeeded(), &[]).await.unwrap();
     bench.environment(environment.id).await

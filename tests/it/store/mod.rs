@@ -19,6 +19,7 @@ use previewbot::domain::error::PortResult;
 use previewbot::domain::event::{DeliveryId, Event, EventKind, NewDelivery, Parsed, Subject};
 use previewbot::domain::job::{Claim, Job, JobEnd, JobId, NewJob, Work};
 use previewbot::domain::ports::{Assessment, Assessments, ClaimedJob, Environments, JobFilter, JobQueue, Room};
+use previewbot::domain::trust::Trust;
 use previewbot::outbound::store::{Location, OpenOptions, Store, StoreError};
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
@@ -224,7 +225,7 @@ fn record(decision: Decision) -> DecisionRecord {
 }
 
 fn decided(desired: Desired, cause: Cause, work: Vec<Work>) -> Decision {
-    let desired = DesiredChange { desired, cause, sticky: cause == Cause::Command };
+    let desired = DesiredChange { desired, cause, sticky: cause == Cause::Command, trust: Trust::Trusted };
     Decision { desired: Some(desired), work, ..Decision::nothing("this is a test") }
 }
 

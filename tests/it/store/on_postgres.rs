@@ -30,3 +30,5 @@ mod rescue;
 mod second_chances;
 #[path = "state.rs"]
 mod state;
+#[path = "trust.rs"]
+mod trust;

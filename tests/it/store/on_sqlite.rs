@@ -34,3 +34,5 @@ mod rescue;
 mod second_chances;
 #[path = "state.rs"]
 mod state;
+#[path = "trust.rs"]
+mod trust;

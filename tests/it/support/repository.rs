@@ -103,7 +103,8 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn git_ok(folder: &Path, arguments: &[&str]) -> bool {
+/// Whether git says yes.
+pub(crate) fn git_ok(folder: &Path, arguments: &[&str]) -> bool {
     command(folder, arguments).output().unwrap().status.success()
 }
 

@@ -135,6 +135,8 @@ pub(super) fn decide(event: &Event, body: &[u8]) -> Assumption {
         environment: None,
         active: false,
         placement: &Placement::Local,
+        sandbox: true,
+        trusted_bots: &[],
         resettable: &["db".to_owned()],
     };
     let decisions = match (&event.kind, payload.comment) {
@@ -152,7 +154,16 @@ fn obey(situation: &Situation<'_>, comment: u64, body: &str, sender: &Account) -
         return vec![Decision::nothing("the comment holds no command")];
     }
     let obeyed = |(index, command)| {
-        let order = Order { command, comment, sender, permission: Permission::Write, index, denied_before: false };
+        let order = Order {
+            command,
+            comment,
+            sender,
+            permission: Permission::Write,
+            index,
+            denied_before: false,
+            shown: None,
+            at: 0,
+        };
         policy::obey(&order, situation)
     };
     commands.into_iter().enumerate().map(obeyed).collect()

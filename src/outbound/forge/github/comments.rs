@@ -51,6 +51,8 @@ impl IssueComment {
             // Reactions and minimising do not move `updated_at`, a new text does.
             edited: self.created_at != self.updated_at,
             change,
+            created_at: moment(&self.created_at),
+            updated_at: moment(&self.updated_at),
         }
     }
 
@@ -63,6 +65,10 @@ impl IssueComment {
         let same = self.issue_url.rsplit('/').next()? == number.to_string();
         (kind == "pull" && same).then_some(ChangeNumber(number))
     }
+}
+
+fn moment(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// One comment.

@@ -86,6 +86,8 @@ impl Store {
             None => self.make_row(tx, now, assessment).await?,
         };
         environment.change = Some(assessment.change.clone());
+        // A new commit, or another base, takes the leave for the old one back.
+        environment.approval.take_if(|approval| !approval.covers(&assessment.change));
         for decision in decisions.clone() {
             self.apply(tx, now, &mut environment, decision).await?;
         }
@@ -146,10 +148,12 @@ fn check_revision(stored: Option<&Environment>, assessment: &Assessment) -> Port
 
 /// Writes what decisions change of an environment.
 pub(super) async fn update(tx: &mut Tx, now: i64, environment: &Environment) -> PortResult<()> {
+    let approval = environment.approval.as_ref();
     query(
         "UPDATE environments SET change_snapshot = $1, desired = $2, desired_commit = $3, cause = $4, actor = $5, \
          sticky = $6, reason = $7, generation = $8, push_cancellations = $9, failure = $10, created_at = $11, \
-         destroyed_at = $12, expires_at = $13, revision = revision + 1, updated_at = $14 WHERE id = $15",
+         destroyed_at = $12, expires_at = $13, trust = $14, approved_commit = $15, approved_base = $16, approved_by = $17, \
+         approved_at = $18, revision = revision + 1, updated_at = $19 WHERE id = $20",
     )
     .bind(environment.change.as_ref().map(Json))
     .bind(environment.desired.as_str())
@@ -164,6 +168,11 @@ pub(super) async fn update(tx: &mut Tx, now: i64, environment: &Environment) -> 
     .bind(environment.created_at)
     .bind(environment.destroyed_at)
     .bind(environment.expires_at)
+    .bind(environment.trust.as_str())
+    .bind(approval.map(|approval| approval.commit.as_str()))
+    .bind(approval.map(|approval| &approval.base))
+    .bind(approval.map(|approval| &approval.by))
+    .bind(approval.map(|approval| approval.at))
     .bind(now)
     .bind(environment.id.0)
     .execute(&mut *tx)

@@ -23,6 +23,9 @@ impl Store {
         decision: &Decision,
     ) -> PortResult<()> {
         let generation = environment.generation;
+        if let Some(approval) = &decision.approval {
+            environment.approval = Some(approval.clone());
+        }
         if let Some(change) = &decision.desired {
             set_desired(environment, change, decision, now);
         }
@@ -72,14 +75,18 @@ async fn add_jobs(tx: &mut Tx, now: i64, environment: &mut Environment, decision
 
 fn set_desired(environment: &mut Environment, change: &DesiredChange, decision: &Decision, now: i64) {
     let converges = decision.work.iter().any(Work::converges);
+    let wants_it = matches!(change.desired, Desired::Running { .. });
+    let trust_moved = wants_it && environment.trust != change.trust;
     let said_otherwise = environment.cause != change.cause || environment.sticky != change.sticky;
     // Who wants the same for another reason, and orders no work, must not take a running job's right to publish.
-    let raise =
-        environment.desired != change.desired || (converges && (said_otherwise || change.cause == Cause::Command));
+    let raise = environment.desired != change.desired
+        || trust_moved
+        || (converges && (said_otherwise || change.cause == Cause::Command));
     if raise {
         environment.generation += 1;
     }
-    if matches!(change.desired, Desired::Running { .. }) {
+    if wants_it {
+        environment.trust = change.trust;
         if raise || converges {
             environment.failure = None;
         }

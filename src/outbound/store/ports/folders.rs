@@ -159,9 +159,10 @@ impl Store {
             return Err(PortError::new(ErrorKind::NotFound, message));
         }
         query(
-            "INSERT INTO environments (project_id, name, number, life, desired, cause, reason, created_at, updated_at) \
+            "INSERT INTO environments (project_id, name, number, life, desired, cause, reason, trust, created_at, \
+             updated_at) \
              VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM environments WHERE project_id = $1), \
-             $3, 'absent', 'command', 'it was just named', $4, $4)",
+             $3, 'absent', 'command', 'it was just named', 'trusted', $4, $4)",
         )
         .bind(errand.project.0)
         .bind(name.as_str())

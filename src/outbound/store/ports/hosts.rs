@@ -9,6 +9,7 @@ use super::{Store, check_claim, commit, failed};
 use crate::domain::error::PortResult;
 use crate::domain::job::Claim;
 use crate::domain::ports::{HostFigures, HostRecord, Hosts};
+use crate::domain::trust::Trust;
 
 #[derive(FromRow)]
 struct HostRow {
@@ -103,18 +104,20 @@ impl Hosts for Store {
         Ok(())
     }
 
-    async fn place(&self, claim: &Claim, host: &str, capacity: Option<u32>) -> PortResult<bool> {
+    async fn place(&self, claim: &Claim, host: &str, trust: Trust, capacity: Option<u32>) -> PortResult<bool> {
         let mut tx = self.begin().await?;
         check_claim(&mut tx, claim).await?;
         let id = claimed_environment(claim)?;
         let placed = query(
-            "UPDATE environments SET host = $1, revision = revision + 1, updated_at = $2 WHERE id = $3 \
+            "UPDATE environments SET host = $1, life_trust = coalesce(life_trust, $5), \
+             revision = revision + 1, updated_at = $2 WHERE id = $3 \
              AND (host = $1 OR (SELECT count(*) FROM environments o WHERE o.host = $1) < $4)",
         )
         .bind(host)
         .bind(self.now())
         .bind(id.0)
         .bind(capacity.map_or(i64::MAX, i64::from))
+        .bind(trust.as_str())
         .execute(&mut tx)
         .await
         .map_err(failed("place an environment"))?;

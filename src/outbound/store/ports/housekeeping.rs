@@ -76,13 +76,16 @@ impl Store {
             .map_err(failed("read an environment"))?;
         let Some(mut environment) = row.map(EnvironmentRow::environment).transpose()? else { return Ok(false) };
         let decision = Decision {
-            desired: Some(DesiredChange { desired: Desired::Absent, cause: Cause::Expired, sticky: false }),
+            desired: Some(DesiredChange {
+                desired: Desired::Absent,
+                cause: Cause::Expired,
+                sticky: false,
+                trust: environment.trust,
+            }),
             work: vec![Work::Destroy],
-            replies: Vec::new(),
-            comment: None,
-            reason: "it lived its time".to_owned(),
-            actor: None,
+            ..Decision::nothing("")
         };
+        let decision = Decision { reason: "it lived its time".to_owned(), ..decision };
         self.apply(&mut tx, now, &mut environment, &decision).await?;
         update(&mut tx, now, &environment).await?;
         query(sql::INSERT_DECISION)
