@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::networks::Networks;
-use super::{Bytes, Finding, Judgement};
-use crate::domain::host::{LEAST_DISK, LEAST_MEMORY, is_sandbox};
+use super::{Bytes, Finding, Judgement, sandbox};
+use crate::domain::host::{LEAST_DISK, LEAST_MEMORY};
 
 /// Sessions that must be open on one connection at the same time: eight at work, one that looks how the host is, one
 /// that ends others.
@@ -42,11 +42,11 @@ pub struct HostAsked {
 pub struct Facts(pub BTreeMap<String, String>);
 
 impl Facts {
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
     }
 }
@@ -89,7 +89,7 @@ enum Judge {
 }
 
 /// Everything that is looked at once a host lets us in.
-const CHECKS: [(&str, Judge); 14] = [
+const CHECKS: [(&str, Judge); 15] = [
     ("account", Judge::Always(account)),
     ("login_time", Judge::Where(login_time)),
     ("sessions", Judge::Where(sessions)),
@@ -102,8 +102,9 @@ const CHECKS: [(&str, Judge); 14] = [
     ("memory", Judge::Where(memory)),
     ("networks", Judge::Where(networks)),
     ("clock", Judge::Where(clock)),
-    ("sandbox", Judge::Where(sandbox)),
-    ("egress", Judge::Where(egress)),
+    ("sandbox", Judge::Where(sandbox::prepared)),
+    ("egress", Judge::Where(sandbox::egress)),
+    ("limits", Judge::Where(sandbox::limits)),
 ];
 
 /// All findings about a host: of the connection, and of the rest where there is one.
@@ -287,25 +288,8 @@ fn clock(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
     })
 }
 
-fn prepare(asked: &HostAsked) -> String {
+pub(super) fn prepare(asked: &HostAsked) -> String {
     format!("run `previewbot hosts prepare {}`", asked.name)
-}
-
-fn sandbox(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(&asked.labels).then(|| match facts.text("prepared") {
-        Some("yes") => Judgement::passed("it was prepared for untrusted work"),
-        _ => Judgement::failed("it is labelled sandbox, but was not prepared for untrusted work", prepare(asked)),
-    })
-}
-
-fn egress(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(&asked.labels).then(|| match facts.text("confined") {
-        Some("yes") => Judgement::passed("rules keep previews from private networks"),
-        _ => Judgement::failed(
-            "no rules keep previews from private networks: after a boot they must be set again",
-            format!("{}, or there `systemctl restart previewbot-egress`", prepare(asked)),
-        ),
-    })
 }
 
 #[cfg(test)]

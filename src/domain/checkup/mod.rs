@@ -2,6 +2,7 @@
 
 pub mod host;
 mod networks;
+mod sandbox;
 
 use std::fmt;
 

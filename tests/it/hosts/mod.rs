@@ -1,6 +1,7 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
 pub(crate) mod bench;
+mod builds;
 mod check;
 mod commands;
 mod desk;

@@ -47,3 +47,9 @@ while read -r interface to gateway flags references uses metric mask rest; do
 done </proc/net/route
 fact routes "${routes# Destination/Mask}"
 [ ! -s /usr/local/lib/previewbot/egress.sh ] || fact prepared yes
+# What limits.sh bounded, as it is now.
+if read -r group 2>/dev/null </run/previewbot/limits; then
+  for file in "/sys/fs/cgroup/$group/memory.max" "/sys/fs/cgroup/memory/$group/memory.limit_in_bytes"; do
+    if read -r most 2>/dev/null <"$file" && [ "$most" != max ] && [ "${#most}" -lt 18 ]; then fact limited "$most"; fi
+  done
+fi
