@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::networks::Networks;
 use super::{Bytes, Finding, Judgement, sandbox};
-use crate::domain::host::{LEAST_DISK, LEAST_MEMORY};
+use crate::domain::disk::usual_floor;
+use crate::domain::host::{LEAST_MEMORY, LEAST_NETWORKS};
 
 /// Sessions that must be open on one connection at the same time: eight at work, one that looks how the host is, one
 /// that ends others.
@@ -35,6 +36,8 @@ pub struct HostAsked {
     pub capacity: Option<u32>,
     /// Labels that projects choose it by.
     pub labels: Vec<String>,
+    /// Bytes of its disk that are to stay free; `None`: by its size.
+    pub disk_floor: Option<u64>,
 }
 
 /// What was seen on a host, by name. What is missing could not be seen.
@@ -251,8 +254,10 @@ fn room(facts: &Facts, name: &str, least: u64, mend: &str) -> Option<Judgement> 
     })
 }
 
-fn disk(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    room(facts, "disk", LEAST_DISK, "make room there (`docker system df` shows what images take), or add a disk")
+fn disk(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
+    let size = facts.number("disk_size").map(|size| size.saturating_mul(1024));
+    let floor = asked.disk_floor.unwrap_or_else(|| usual_floor(size));
+    room(facts, "disk", floor, "make room there (`docker system df` shows what images take), or add a disk")
 }
 
 fn memory(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
@@ -266,6 +271,10 @@ fn networks(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
     let wanted = asked.capacity.map_or(0, |capacity| u64::from(capacity) + 1);
     Some(if free == 0 {
         Judgement::failed(format!("all {held} networks of Docker's address pools are taken"), mend)
+    } else if free < LEAST_NETWORKS {
+        let said =
+            format!("{free} of {held} networks of Docker's address pools are left: it gets no new previews");
+        Judgement::failed(said, mend)
     } else if held < wanted {
         let capacity = wanted - 1;
         Judgement::warning(format!("Docker's address pools hold {held} networks, for {capacity} previews"), mend)

@@ -4,6 +4,8 @@ pub mod host;
 mod networks;
 mod sandbox;
 
+pub use networks::Networks;
+
 use std::fmt;
 
 use serde::Serialize;

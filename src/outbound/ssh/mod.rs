@@ -24,6 +24,7 @@ mod shell;
 mod sight;
 mod source;
 mod stream;
+mod usage;
 
 pub use access::SshAccess;
 pub use chamber::Chamber;
@@ -38,3 +39,4 @@ pub use ports::HostPorts;
 pub use prepare::{Preparation, Prepared};
 pub use runner::{SshRunner, SshRunnerOptions};
 pub use source::HostSource;
+pub use usage::Occupant;

@@ -32,7 +32,7 @@ async fn bytes_before_the_key() -> usize {
 async fn a_host_whose_key_changed_is_sent_nothing() {
     let (sshd, proxy, login) = changed().await;
     let ssh = SshHost::new(options(&login));
-    let error = ssh.figures("/").await.unwrap_err();
+    let error = ssh.figures("/", None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     for part in ["vm-1", "nothing was sent", "ssh-keygen -lf", &login.known_hosts_file().to_string_lossy()] {
         assert!(error.to_string().contains(part), "{part}: {error}");

@@ -197,7 +197,7 @@ impl Place {
     /// Whether the bot takes the host for one that keeps previews in.
     async fn is_confined(&self) -> bool {
         let host = SshHost::new(options(self.vm.login()));
-        host.figures("/srv/previews").await.unwrap().confined
+        host.figures("/srv/previews", None).await.unwrap().0.confined
     }
 }
 

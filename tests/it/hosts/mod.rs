@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod desk;
 mod egress;
+mod flood;
 mod hostile;
 mod hostile_repository;
 mod made;
