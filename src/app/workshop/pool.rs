@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use crate::domain::disk::{DiskRoom, usual_floor};
 use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again};
+use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again, is_sandbox};
 use crate::domain::job::Claim;
 use crate::domain::ports::{HostFigures, HostRecord, Hosts};
-use crate::outbound::ssh::{SshHost, SshOptions};
+use crate::outbound::ssh::{Look, SshHost, SshOptions};
 use crate::settings::{Host, Settings};
 use crate::worker::watcher::Watched;
 use crate::worker::workshop::Place;
@@ -23,6 +23,9 @@ const TRIES: u32 = 5;
 const LOOK: Duration = Duration::from_secs(10);
 /// How long Docker's word about its folder and its networks counts: it takes a moment to answer.
 const DOCKER_AGE: Duration = Duration::from_secs(10);
+/// The same of the kernel's word about the rules: it takes a container to ask. Rules that do not hold are asked for
+/// sooner: somebody may have set them again.
+const RULES_AGE: Duration = Duration::from_mins(1);
 /// A disk with fewer free bytes is full.
 const FULL: u64 = 16 * 1024 * 1024;
 
@@ -58,6 +61,8 @@ struct Seen {
     figures: HostFigures,
     /// Docker's folder, and when Docker was last asked.
     docker: Option<(String, Instant)>,
+    /// Whether the rules that keep previews in hold, and when the kernel was last asked.
+    rules: Option<(bool, Instant)>,
 }
 
 /// All hosts of the settings.
@@ -177,14 +182,26 @@ impl Watched for PoolHost {
     }
 
     async fn look(&self) -> PortResult<HostFigures> {
-        let docker = self.seen().docker.filter(|(_, asked)| asked.elapsed() < DOCKER_AGE);
-        let known = docker.as_ref().map(|(root, _)| root.as_str());
-        let (mut figures, docker_root) = self.ssh.figures(&self.root().to_string_lossy(), known).await?;
+        let before = self.seen();
+        let docker = before.docker.filter(|(_, asked)| asked.elapsed() < DOCKER_AGE);
+        let is_known = before.rules.is_some_and(|(hold, asked)| hold && asked.elapsed() < RULES_AGE);
+        let root = self.root();
+        let look = Look {
+            root: &root.to_string_lossy(),
+            docker_root: docker.as_ref().map(|(root, _)| root.as_str()),
+            rules: is_sandbox(&self.settings.labels) && !is_known,
+        };
+        let told = self.ssh.figures(look).await?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut figures = told.figures;
         match docker {
             Some(_) => figures.networks_free = seen.figures.networks_free,
-            None => seen.docker = docker_root.map(|root| (root, Instant::now())),
+            None => seen.docker = told.docker_root.map(|root| (root, Instant::now())),
         }
+        if let Some(hold) = told.rules_hold {
+            seen.rules = Some((hold, Instant::now()));
+        }
+        figures.confined &= seen.rules.is_none_or(|(hold, _)| hold);
         seen.figures = figures.clone();
         Ok(figures)
     }

@@ -29,6 +29,7 @@ mod usage;
 pub use access::SshAccess;
 pub use chamber::Chamber;
 pub use examine::examine;
+pub use figures::{Look, Told};
 pub use host::SshHost;
 pub use host_key::{HostKey, host_keys, pin, public_key};
 pub use machine::SshMachine;

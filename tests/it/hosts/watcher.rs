@@ -8,6 +8,8 @@ use previewbot::domain::ports::HostRecord;
 use serde_json::{Value, json};
 
 use super::bench::{PAGE, host, known, setup};
+use super::desk::Desk;
+use super::prepare::{let_root_in, sandbox};
 use crate::support::bot::{REPO, TestBot, deploy_only, eventually, get};
 use crate::support::host::Login;
 use crate::support::host::proxy::{Fault, FaultProxy};
@@ -151,5 +153,26 @@ async fn a_host_with_few_networks_left_gets_nothing_new_until_there_are_more() {
     let told = bot.comment_with(number, "No host has room: vm-1 has too few networks left (1)").await;
     assert!(told.body.contains("previewbot hosts prepare vm-1"), "{}", told.body);
     vm.says(&["sh", "-c", "docker network rm many-2 many-3"]).await;
+    bot.check_ended(number, &sha, "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_host_whose_rules_somebody_removed_gets_nothing_until_they_are_set_again() {
+    let vm = Vm::start("removed").await;
+    let_root_in(&vm).await;
+    let hosts = [sandbox(&vm)];
+    let desk = Desk::new(&hosts);
+    let identity = vm.login().identity.to_string_lossy().into_owned();
+    let prepare = ["hosts", "prepare", "vm-1", "--user", "root", "--identity-file", &identity];
+    desk.says(&prepare).await;
+    vm.says(&["iptables", "-F", "PREVIEWBOT-JUDGE"]).await;
+    let config = deploy_only("echo deployed");
+    let mut setup = setup(&[("previewctl.yaml", &config)], &hosts);
+    setup.settings["projects"][0]["mode"] = json!("sandbox");
+    let bot = TestBot::with(setup).await;
+    known(&bot, "vm-1", |record| up(record) && !record.figures.confined).await;
+    let (number, sha) = bot.open("first", &[]).await;
+    bot.comment_with(number, "No host has room: vm-1 is not prepared for a sandbox").await;
+    desk.says(&prepare).await;
     bot.check_ended(number, &sha, "success").await;
 }

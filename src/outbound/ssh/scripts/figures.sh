@@ -1,9 +1,19 @@
-# figures ROOT DOCKER: free KiB and size of the fuller of two disks, that of ROOT and that of Docker's folder; free
+# figures ROOT DOCKER RULES: free KiB and size of the fuller of two disks, that of ROOT and that of Docker's folder; free
 # memory; whether previews are kept from private networks. DOCKER is Docker's folder as it was told before; empty: Docker
-# is asked for it, and for its address pools.
-root=$1 docker=$2
+# is asked for it, and for its address pools. RULES is `look` where the kernel is to be asked for the rules, too.
+root=$1 docker=$2 rules=$3
 # A program that hangs, such as docker without its engine, must not hold up all else.
 patient() { if command -v timeout >/dev/null; then timeout 5 "$@"; else "$@"; fi; }
+# Written by egress.sh, and gone after a boot, as its rules are. What somebody removed since only the kernel knows; it is
+# asked meanwhile, since that takes as long as Docker does.
+looking=
+if [ -s /run/previewbot/egress ]; then
+  echo 'confined yes'
+  if [ "$rules" = look ]; then
+    look_at_rules &
+    looking=$!
+  fi
+fi
 if [ -z "$docker" ] && said=$(patient docker info --format '{{.DockerRootDir}} {{json .DefaultAddressPools}}' 2>/dev/null); then
   docker=${said% *}
   printf 'docker_root %s\npools %s\n' "$docker" "${said##* }"
@@ -28,5 +38,4 @@ done
 while read -r name size unit; do
   [ "$name" != MemAvailable: ] || printf 'memory %s\n' "$size"
 done </proc/meminfo
-# Written by egress.sh, and gone after a boot, as its rules are.
-[ ! -s /run/previewbot/egress ] || echo 'confined yes'
+[ -z "$looking" ] || wait "$looking"
