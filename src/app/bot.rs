@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::users;
-use super::workshop::{Pool, Workshops};
+use super::workshop::{Guarding, Pool, PoolHost, Workshops};
 use crate::domain::change::ForgeKind;
 use crate::domain::ports::{
     Assessments, Clock, Environments, Forge, Housekeeping, JobQueue, Reports, SystemRandom,
@@ -24,6 +24,7 @@ use crate::outbound::store::{Location, OpenOptions, Store};
 use crate::settings::{DatabaseUrl, GithubCredentials, Settings};
 use crate::worker::assess::Assessor;
 use crate::worker::converge::Converger;
+use crate::worker::disk_guard::{self, DiskGuard, Guarded};
 use crate::worker::janitor::Janitor;
 use crate::worker::reporter::{Forges, Pace, Reporter};
 use crate::worker::run::Runner;
@@ -53,6 +54,8 @@ pub struct Paces {
     pub reporter: Pace,
     /// How often it looks at hosts.
     pub watcher: watcher::Pace,
+    /// How often it thinks of their disks.
+    pub disk_guard: disk_guard::Pace,
 }
 
 /// A running bot.
@@ -232,7 +235,17 @@ impl Bot {
         let hosts = pool.hosts().iter().map(|host| host.clone() as Arc<dyn Watched>).collect();
         let watcher = Watcher::new(hosts, store.clone(), world.clock.clone(), paces.watcher);
         self.tasks.spawn(watcher.run(self.stop.clone()));
-        let housekeeping: Arc<dyn Housekeeping> = store;
+        let housekeeping: Arc<dyn Housekeeping> = store.clone();
+        let guarding = |host: &Arc<PoolHost>| Guarding { host: host.clone(), settings: settings.clone() };
+        let disk_guard = DiskGuard {
+            hosts: pool.hosts().iter().map(|host| Arc::new(guarding(host)) as Arc<dyn Guarded>).collect(),
+            environments: store.clone(),
+            housekeeping: housekeeping.clone(),
+            audit: store,
+            clock: world.clock.clone(),
+            pace: paces.disk_guard,
+        };
+        self.tasks.spawn(disk_guard.run(self.stop.clone()));
         let janitor = Janitor::new(queue, housekeeping, world.clock.clone(), owner, KEEP_HISTORY);
         self.tasks.spawn(janitor.run(self.stop.clone()));
         Ok(())

@@ -20,7 +20,7 @@ pub(super) async fn examine(config: Option<&Path>, world: &World) -> Vec<Finding
     findings.extend(database(&settings, world).await);
     findings.extend(github(&settings, world));
     let all: Vec<_> = settings.hosts.iter().collect();
-    findings.extend(hosts::check(&all, &*world.clock).await);
+    findings.extend(hosts::check(&settings, &all, &*world.clock).await);
     findings
 }
 

@@ -54,18 +54,22 @@ pub struct VmInfo {
     pub environments: u32,
     /// Whether it takes more.
     pub state: HostState,
-    /// Free bytes of the disk with its root, when it was last looked at.
+    /// Free bytes of its disk, when it was last looked at.
     pub disk_free: Option<u64>,
+    /// Bytes of its disk that are to stay free.
+    pub disk_floor: u64,
+    /// Networks that Docker can still make, when it was last looked at.
+    pub networks_free: Option<u64>,
     /// Bytes of memory that programs could have, when it was last looked at.
     pub memory_free: Option<u64>,
     /// Whether what runs there was kept from reaching inside networks, when it was last looked at.
     pub confined: bool,
 }
 
-/// A host with less free disk gets no new environment, in bytes.
-pub const LEAST_DISK: u64 = 1024 * 1024 * 1024;
 /// A host with less free memory gets no new environment, in bytes.
 pub const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
+/// A host whose Docker can make fewer networks gets no new environment: one may have several.
+pub const LEAST_NETWORKS: u64 = 3;
 
 impl VmInfo {
     fn suits(&self, spec: &VmSpec) -> bool {
@@ -92,8 +96,13 @@ impl VmInfo {
             }
             _ => {}
         }
-        if self.disk_free.is_some_and(|free| free < LEAST_DISK) {
+        if self.disk_free.is_some_and(|free| free < self.disk_floor) {
             return Some(format!("{name} has too little free disk"));
+        }
+        if let Some(free) = self.networks_free.filter(|free| *free < LEAST_NETWORKS) {
+            return Some(format!(
+                "{name} has too few networks left ({free}): `previewbot hosts prepare {name}` gives it more"
+            ));
         }
         self.memory_free
             .is_some_and(|free| free < LEAST_MEMORY)
@@ -167,6 +176,8 @@ mod tests {
             environments,
             state: HostState::Ready,
             disk_free: None,
+            disk_floor: 1000,
+            networks_free: None,
             memory_free: None,
             confined: false,
         }
@@ -186,14 +197,15 @@ mod tests {
     fn a_host_that_takes_no_more_is_passed_over_and_the_reasons_are_told() {
         let draining = VmInfo { state: HostState::Draining, ..host("a", 0, 9) };
         let down = VmInfo { state: HostState::Down("no route".to_owned()), ..host("b", 0, 9) };
-        let poor = VmInfo { disk_free: Some(LEAST_DISK - 1), ..host("c", 0, 9) };
+        let poor = VmInfo { disk_free: Some(999), ..host("c", 0, 9) };
         let small = VmInfo { memory_free: Some(LEAST_MEMORY - 1), ..host("d", 0, 9) };
         let full = host("e", 9, 9);
-        let mut hosts = vec![draining, down, poor, small, full];
+        let crowded = VmInfo { networks_free: Some(LEAST_NETWORKS - 1), ..host("f", 0, 9) };
+        let mut hosts = vec![draining, down, poor, small, full, crowded];
         assert_eq!(
             chosen(&hosts).unwrap_err(),
             "no host has room: a is being drained; b is down; c has too little free disk; d has too little \
-             free memory; e is full (9 of 9)"
+             free memory; e is full (9 of 9); f has too few networks left (2): `previewbot hosts prepare f` gives it more"
         );
         hosts.push(host("z", 8, 9));
         assert_eq!(chosen(&hosts).unwrap(), "z");

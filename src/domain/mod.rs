@@ -7,6 +7,7 @@ pub mod command;
 pub mod compose;
 pub mod cwd;
 pub mod decision;
+pub mod disk;
 pub mod dotenv;
 pub mod entry;
 pub mod environment;

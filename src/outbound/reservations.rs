@@ -4,7 +4,7 @@
 //! database knows nothing of the choice. A lock on a file named after the port tells, and is gone with the process.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
@@ -47,9 +47,16 @@ impl Reservations {
         }
     }
 
-    /// Lets go of every port that is not wanted any more.
+    /// Lets go of every port that is not wanted any more, and takes its mark away while nobody else can have it.
     pub fn keep(&self, wanted: impl Fn(u16) -> bool) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|port, _| wanted(*port));
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|port, _| {
+            let keeps = wanted(*port);
+            if !keeps && let Err(error) = std::fs::remove_file(self.folder.join(port.to_string())) {
+                tracing::debug!(%error, port, "the mark of a port cannot be removed");
+            }
+            keeps
+        });
     }
 
     fn mark(&self, port: u16) -> io::Result<Option<File>> {
@@ -62,9 +69,19 @@ impl Reservations {
         let mut options = OpenOptions::new();
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let file = options.open(self.folder.join(port.to_string()))?;
-        Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(file))
+        let path = self.folder.join(port.to_string());
+        let file = options.open(&path)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        // Whoever held it may have taken it away in between: a lock on what has no name keeps nobody out.
+        let named = std::fs::symlink_metadata(&path).is_ok_and(|named| same(&named, &file));
+        Ok(named.then_some(file))
     }
+}
+
+fn same(named: &Metadata, file: &File) -> bool {
+    file.metadata().is_ok_and(|held| (held.dev(), held.ino()) == (named.dev(), named.ino()))
 }
 
 #[cfg(test)]
@@ -80,6 +97,7 @@ mod tests {
         assert!(!other.take(61_000));
         assert!(other.take(61_001));
         one.keep(|port| port != 61_000);
+        assert!(!folder.path().join("ports/61000").exists());
         assert!(other.take(61_000));
         drop(other);
         assert!(one.take(61_001));

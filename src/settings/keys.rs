@@ -60,12 +60,14 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "ttl_hours",
             "checkout_files",
             "checkout_mb",
+            "disk_mb",
+            "disk_floor_mb",
         ],
     ),
     ("local", &["public_host", "bind", "run_as"]),
     ("urls", &["template"]),
     ("machines", &["identity_file", "known_hosts_file", "from_projects"]),
-    ("sandbox", &["cpus", "memory_mb", "pids", "log_mb", "containers"]),
+    ("sandbox", &["cpus", "memory_mb", "pids", "log_mb", "containers", "disk_mb"]),
     (
         "hosts",
         &[
@@ -79,6 +81,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "bind",
             "root",
             "capacity",
+            "disk_floor_mb",
             "labels",
         ],
     ),

@@ -16,6 +16,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::domain::compose::MIB;
+use crate::domain::disk::{DiskTerms, usual_floor};
+use crate::domain::trust::Trust;
+
 pub use append::Addition;
 pub use forges::{Github, GithubCredentials, Gitlab};
 pub use places::{Host, Local, Machines, Mode, Placed, ProjectSettings, RepositoryKey, Urls};
@@ -224,6 +228,28 @@ impl Settings {
     #[must_use]
     pub fn has_sandbox(&self) -> bool {
         self.hosts.iter().any(|host| crate::domain::host::is_sandbox(&host.labels))
+    }
+
+    /// Bytes of a host's disk, which has so many, that stay free.
+    #[must_use]
+    pub fn disk_floor(&self, host: &Host, size: Option<u64>) -> u64 {
+        self.set_disk_floor(host).unwrap_or_else(|| usual_floor(size))
+    }
+
+    /// The same as it was set; `None`: it follows the size.
+    #[must_use]
+    pub fn set_disk_floor(&self, host: &Host) -> Option<u64> {
+        let set = host.disk_floor_mb.or(self.limits.disk_floor_mb);
+        set.map(|megabytes| megabytes.saturating_mul(MIB))
+    }
+
+    /// What a preview of this repository, of this trust, may use of its host's disk.
+    #[must_use]
+    pub fn disk_terms(&self, repository: &crate::domain::change::Repository, trust: Trust) -> DiskTerms {
+        if trust == Trust::Untrusted || self.placement(repository) == Placed::In(Mode::Sandbox) {
+            return self.sandbox.disk_terms();
+        }
+        DiskTerms { allowed: self.limits.disk_mb.saturating_mul(MIB), trusted: true }
     }
 
     /// Where previews of this repository may be placed.

@@ -106,6 +106,8 @@ pub struct Host {
     pub root: Option<PathBuf>,
     /// Environments at most.
     pub capacity: Option<u32>,
+    /// Disk that stays free, in MiB; default: `limits.disk_floor_mb`.
+    pub disk_floor_mb: Option<u64>,
     /// Labels that projects choose hosts by.
     #[serde(default)]
     pub labels: Vec<String>,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::SettingsError;
 use crate::domain::compose::{Confinement, MIB};
+use crate::domain::disk::DiskTerms;
 
 /// `[sandbox]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,11 +20,13 @@ pub struct Sandbox {
     pub log_mb: u32,
     /// Containers that a preview may have.
     pub containers: u32,
+    /// What a preview may use of its host's disk, in MiB.
+    pub disk_mb: u32,
 }
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self { cpus: 1.0, memory_mb: 1024, pids: 256, log_mb: 10, containers: 16 }
+        Self { cpus: 1.0, memory_mb: 1024, pids: 256, log_mb: 10, containers: 16, disk_mb: 10_240 }
     }
 }
 
@@ -37,12 +40,19 @@ impl Sandbox {
             ("pids", self.pids, 16, 65_536),
             ("log_mb", self.log_mb, 1, 10_240),
             ("containers", self.containers, 1, 1000),
+            ("disk_mb", self.disk_mb, 1, 1024 * 1024 * 1024),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(SettingsError::Invalid(format!("sandbox.{key} must be {least} to {most}")));
             }
         }
         Ok(())
+    }
+
+    /// What a preview may use of its host's disk.
+    #[must_use]
+    pub fn disk_terms(&self) -> DiskTerms {
+        DiskTerms { allowed: u64::from(self.disk_mb) * MIB, trusted: false }
     }
 
     /// The same as bounds of a compose file.

@@ -161,6 +161,10 @@ pub struct Limits {
     pub checkout_files: u64,
     /// All files of a commit together at most, in MiB.
     pub checkout_mb: u64,
+    /// What a trusted preview may use of its host's disk where that is short, in MiB.
+    pub disk_mb: u64,
+    /// Disk of each host that stays free, in MiB; absent: by its size.
+    pub disk_floor_mb: Option<u64>,
 }
 
 impl Default for Limits {
@@ -173,6 +177,8 @@ impl Default for Limits {
             ttl_hours: 168,
             checkout_files: 200_000,
             checkout_mb: 4_096,
+            disk_mb: 10_240,
+            disk_floor_mb: None,
         }
     }
 }

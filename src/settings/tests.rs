@@ -42,6 +42,19 @@ fn the_whole_documented_file_is_accepted() {
 }
 
 #[test]
+fn the_floor_of_a_disk_is_the_hosts_own_or_that_of_all_or_follows_the_size() {
+    const GIB: u64 = 1024 * 1024 * 1024;
+    let host = "[[hosts]]\nname = \"a\"\naddress = \"a\"\nuser = \"u\"\n";
+    let floor = |text: &str| {
+        let settings = load(text).unwrap();
+        settings.disk_floor(&settings.hosts[0], Some(100 * GIB))
+    };
+    assert_eq!(floor(host), 5 * GIB);
+    assert_eq!(floor(&format!("[limits]\ndisk_floor_mb = 2048\n{host}")), 2 * GIB);
+    assert_eq!(floor(&format!("[limits]\ndisk_floor_mb = 2048\n{host}disk_floor_mb = 3072\n")), 3 * GIB);
+}
+
+#[test]
 fn the_url_of_a_server_is_a_secret() {
     let settings = load_with("", &[("PREVIEWBOT__DATABASE__URL", "postgres://me:hunter2@db/bot")]).unwrap();
     assert!(

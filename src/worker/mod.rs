@@ -5,6 +5,7 @@
 
 pub mod assess;
 pub mod converge;
+pub mod disk_guard;
 pub mod janitor;
 pub(crate) mod lease;
 pub mod replies;

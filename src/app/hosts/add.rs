@@ -36,9 +36,10 @@ pub(super) async fn run(config: Option<&Path>, arguments: &AddHostArguments, wor
     if let Some(known) = &added.known_hosts_file {
         pin(known, (&added.address, added.port), key)?;
     }
+    let settings = addition.settings.clone();
     addition.write()?;
     println!("host {} is in {}", added.name, file.display());
-    let found = super::check(&[&added], &*world.clock).await;
+    let found = super::check(&settings, &[&added], &*world.clock).await;
     match findings::print(&found, false, &mut std::io::stdout().lock()) {
         // A machine that is yet to be set up: the host is added all the same.
         Err(CliError::ChecksFailed { .. }) => {
@@ -69,6 +70,7 @@ fn host(file: &Path, arguments: &AddHostArguments) -> anyhow::Result<Host> {
         bind: None,
         root: arguments.root.clone(),
         capacity: arguments.capacity,
+        disk_floor_mb: None,
         labels: arguments.labels.clone(),
     })
 }

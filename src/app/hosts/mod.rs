@@ -30,7 +30,7 @@ pub(super) async fn run(config: Option<&Path>, action: HostsAction, world: &Worl
         HostsAction::Check(arguments) => {
             let settings = load()?;
             let chosen = chosen(&settings, &arguments.names)?;
-            let found = check(&chosen, &*world.clock).await;
+            let found = check(&settings, &chosen, &*world.clock).await;
             Ok(findings::print(&found, arguments.json, &mut std::io::stdout().lock())?)
         }
         HostsAction::Drain(arguments) => drain(&load()?, &arguments.name, true, world).await,
@@ -41,7 +41,7 @@ pub(super) async fn run(config: Option<&Path>, action: HostsAction, world: &Worl
 }
 
 /// Looks at everything that these hosts need, at all of them at the same time.
-pub(super) async fn check(hosts: &[&Host], clock: &dyn Clock) -> Vec<Finding> {
+pub(super) async fn check(settings: &Settings, hosts: &[&Host], clock: &dyn Clock) -> Vec<Finding> {
     let looks = hosts.iter().map(|host| async move {
         let asked = HostAsked {
             name: host.name.clone(),
@@ -49,6 +49,7 @@ pub(super) async fn check(hosts: &[&Host], clock: &dyn Clock) -> Vec<Finding> {
             root: host.root().to_string_lossy().into_owned(),
             capacity: host.capacity,
             labels: host.labels.clone(),
+            disk_floor: settings.set_disk_floor(host),
         };
         let seen = examine(&ssh_options(host), &asked.root, clock).await;
         host::findings(&asked, seen.as_ref())

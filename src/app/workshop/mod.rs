@@ -1,5 +1,6 @@
 //! Adapters for one job of one environment, on the bot's own machine or on a host of the pool.
 
+mod guard;
 mod machines;
 mod pool;
 mod runners;
@@ -35,6 +36,7 @@ use crate::outbound::supervisor::{LocalHookRunner, RunnerOptions, UserIds, boot_
 use crate::settings::{Mode, Placed, Settings};
 use crate::worker::converge::LOCAL_HOST;
 use crate::worker::workshop::{Bench, Place, TakenOver, Workshop};
+pub(crate) use guard::Guarding;
 pub(crate) use pool::{Pool, PoolHost, ssh_options};
 
 /// The workshop of all machines that the settings name.

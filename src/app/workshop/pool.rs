@@ -1,17 +1,18 @@
 //! The hosts of the settings: which there are, how they are, which environment goes where.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use crate::domain::disk::{DiskRoom, usual_floor};
 use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again};
+use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again, is_sandbox};
 use crate::domain::job::Claim;
 use crate::domain::ports::{HostFigures, HostRecord, Hosts};
-use crate::outbound::ssh::{SshHost, SshOptions};
+use crate::outbound::ssh::{Look, SshHost, SshOptions};
 use crate::settings::{Host, Settings};
 use crate::worker::watcher::Watched;
 use crate::worker::workshop::Place;
@@ -20,6 +21,11 @@ use crate::worker::workshop::Place;
 const TRIES: u32 = 5;
 /// How long a host may take to answer whether it was its fault that work failed.
 const LOOK: Duration = Duration::from_secs(10);
+/// How long Docker's word about its folder and its networks counts: it takes a moment to answer.
+const DOCKER_AGE: Duration = Duration::from_secs(10);
+/// The same of the kernel's word about the rules: it takes a container to ask. Rules that do not hold are asked for
+/// sooner: somebody may have set them again.
+const RULES_AGE: Duration = Duration::from_mins(1);
 /// A disk with fewer free bytes is full.
 const FULL: u64 = 16 * 1024 * 1024;
 
@@ -44,6 +50,19 @@ pub(crate) struct PoolHost {
     pub(crate) settings: Host,
     /// The way to it.
     pub(crate) ssh: Arc<SshHost>,
+    /// Bytes of its disk that the settings want to stay free; `None`: by its size.
+    disk_floor: Option<u64>,
+    seen: Mutex<Seen>,
+}
+
+/// What the looks of this process found.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    figures: HostFigures,
+    /// Docker's folder, and when Docker was last asked.
+    docker: Option<(String, Instant)>,
+    /// Whether the rules that keep previews in hold, and when the kernel was last asked.
+    rules: Option<(bool, Instant)>,
 }
 
 /// All hosts of the settings.
@@ -56,8 +75,12 @@ impl Pool {
     /// The pool of these settings; nobody connects yet.
     #[must_use]
     pub(crate) fn new(settings: &Settings, records: Arc<dyn Hosts>) -> Self {
-        let host =
-            |host: &Host| PoolHost { ssh: Arc::new(SshHost::new(ssh_options(host))), settings: host.clone() };
+        let host = |host: &Host| PoolHost {
+            ssh: Arc::new(SshHost::new(ssh_options(host))),
+            disk_floor: settings.set_disk_floor(host),
+            settings: host.clone(),
+            seen: Mutex::default(),
+        };
         Self { hosts: settings.hosts.iter().map(host).map(Arc::new).collect(), records }
     }
 
@@ -100,6 +123,8 @@ impl Pool {
                 environments: record.environments,
                 state,
                 disk_free: record.figures.disk_free,
+                disk_floor: host.disk_floor(),
+                networks_free: host.seen().figures.networks_free,
                 memory_free: record.figures.memory_free,
                 confined: record.figures.confined,
             };
@@ -163,11 +188,45 @@ impl Watched for PoolHost {
     }
 
     async fn look(&self) -> PortResult<HostFigures> {
-        self.ssh.figures(&self.root().to_string_lossy()).await
+        let before = self.seen();
+        let docker = before.docker.filter(|(_, asked)| asked.elapsed() < DOCKER_AGE);
+        let is_known = before.rules.is_some_and(|(hold, asked)| hold && asked.elapsed() < RULES_AGE);
+        let root = self.root();
+        let look = Look {
+            root: &root.to_string_lossy(),
+            docker_root: docker.as_ref().map(|(root, _)| root.as_str()),
+            rules: is_sandbox(&self.settings.labels) && !is_known,
+        };
+        let told = self.ssh.figures(look).await?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut figures = told.figures;
+        match docker {
+            Some(_) => figures.networks_free = seen.figures.networks_free,
+            None => seen.docker = told.docker_root.map(|root| (root, Instant::now())),
+        }
+        if let Some(hold) = told.rules_hold {
+            seen.rules = Some((hold, Instant::now()));
+        }
+        figures.confined &= seen.rules.is_none_or(|(hold, _)| hold);
+        seen.figures = figures.clone();
+        Ok(figures)
     }
 }
 
 impl PoolHost {
+    fn seen(&self) -> Seen {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn disk_floor(&self) -> u64 {
+        self.disk_floor.unwrap_or_else(|| usual_floor(self.seen().figures.disk_size))
+    }
+
+    /// How its disk was when this process last looked.
+    pub(super) fn disk_room(&self) -> Option<DiskRoom> {
+        Some(DiskRoom { free: self.seen().figures.disk_free?, floor: self.disk_floor() })
+    }
+
     fn is_away(&self) -> String {
         format!("host {}, which the preview is on, is down: it goes on once the host answers", self.settings.name)
     }

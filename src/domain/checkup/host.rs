@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::networks::Networks;
-use super::{Bytes, Finding, Judgement};
-use crate::domain::host::{LEAST_DISK, LEAST_MEMORY, is_sandbox};
+use super::{Bytes, Finding, Judgement, sandbox};
+use crate::domain::disk::usual_floor;
+use crate::domain::host::{LEAST_MEMORY, LEAST_NETWORKS};
 
 /// Sessions that must be open on one connection at the same time: eight at work, one that looks how the host is, one
 /// that ends others.
@@ -35,6 +36,8 @@ pub struct HostAsked {
     pub capacity: Option<u32>,
     /// Labels that projects choose it by.
     pub labels: Vec<String>,
+    /// Bytes of its disk that are to stay free; `None`: by its size.
+    pub disk_floor: Option<u64>,
 }
 
 /// What was seen on a host, by name. What is missing could not be seen.
@@ -42,11 +45,11 @@ pub struct HostAsked {
 pub struct Facts(pub BTreeMap<String, String>);
 
 impl Facts {
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
     }
 }
@@ -89,7 +92,7 @@ enum Judge {
 }
 
 /// Everything that is looked at once a host lets us in.
-const CHECKS: [(&str, Judge); 14] = [
+const CHECKS: [(&str, Judge); 15] = [
     ("account", Judge::Always(account)),
     ("login_time", Judge::Where(login_time)),
     ("sessions", Judge::Where(sessions)),
@@ -102,8 +105,9 @@ const CHECKS: [(&str, Judge); 14] = [
     ("memory", Judge::Where(memory)),
     ("networks", Judge::Where(networks)),
     ("clock", Judge::Where(clock)),
-    ("sandbox", Judge::Where(sandbox)),
-    ("egress", Judge::Where(egress)),
+    ("sandbox", Judge::Where(sandbox::prepared)),
+    ("egress", Judge::Where(sandbox::egress)),
+    ("limits", Judge::Where(sandbox::limits)),
 ];
 
 /// All findings about a host: of the connection, and of the rest where there is one.
@@ -250,8 +254,10 @@ fn room(facts: &Facts, name: &str, least: u64, mend: &str) -> Option<Judgement> 
     })
 }
 
-fn disk(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    room(facts, "disk", LEAST_DISK, "make room there (`docker system df` shows what images take), or add a disk")
+fn disk(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
+    let size = facts.number("disk_size").map(|size| size.saturating_mul(1024));
+    let floor = asked.disk_floor.unwrap_or_else(|| usual_floor(size));
+    room(facts, "disk", floor, "make room there (`docker system df` shows what images take), or add a disk")
 }
 
 fn memory(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
@@ -265,6 +271,10 @@ fn networks(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
     let wanted = asked.capacity.map_or(0, |capacity| u64::from(capacity) + 1);
     Some(if free == 0 {
         Judgement::failed(format!("all {held} networks of Docker's address pools are taken"), mend)
+    } else if free < LEAST_NETWORKS {
+        let said =
+            format!("{free} of {held} networks of Docker's address pools are left: it gets no new previews");
+        Judgement::failed(said, mend)
     } else if held < wanted {
         let capacity = wanted - 1;
         Judgement::warning(format!("Docker's address pools hold {held} networks, for {capacity} previews"), mend)
@@ -287,25 +297,8 @@ fn clock(_: &HostAsked, facts: &Facts) -> Option<Judgement> {
     })
 }
 
-fn prepare(asked: &HostAsked) -> String {
+pub(super) fn prepare(asked: &HostAsked) -> String {
     format!("run `previewbot hosts prepare {}`", asked.name)
-}
-
-fn sandbox(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(&asked.labels).then(|| match facts.text("prepared") {
-        Some("yes") => Judgement::passed("it was prepared for untrusted work"),
-        _ => Judgement::failed("it is labelled sandbox, but was not prepared for untrusted work", prepare(asked)),
-    })
-}
-
-fn egress(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(&asked.labels).then(|| match facts.text("confined") {
-        Some("yes") => Judgement::passed("rules keep previews from private networks"),
-        _ => Judgement::failed(
-            "no rules keep previews from private networks: after a boot they must be set again",
-            format!("{}, or there `systemctl restart previewbot-egress`", prepare(asked)),
-        ),
-    })
 }
 
 #[cfg(test)]

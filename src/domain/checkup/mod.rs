@@ -2,6 +2,9 @@
 
 pub mod host;
 mod networks;
+mod sandbox;
+
+pub use networks::Networks;
 
 use std::fmt;
 

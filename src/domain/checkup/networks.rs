@@ -52,16 +52,17 @@ fn built_in() -> Vec<Pool> {
 
 /// Networks of all pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Networks {
+pub struct Networks {
     /// Those that no route leads into: Docker makes no others.
-    pub(super) free: u64,
+    pub free: u64,
     /// All.
-    pub(super) held: u64,
+    pub held: u64,
 }
 
 impl Networks {
     /// Counts the networks of pools, as JSON, that the machine's routes leave.
-    pub(super) fn of(pools: &str, routes: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of(pools: &str, routes: &str) -> Option<Self> {
         let pools: Option<Vec<Pool>> = serde_json::from_str(pools).ok()?;
         let pools = pools.filter(|pools| !pools.is_empty()).unwrap_or_else(built_in);
         // What leads everywhere leads nowhere in particular.

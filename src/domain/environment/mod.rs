@@ -99,6 +99,8 @@ pub enum Cause {
     Untrusted,
     /// It lived its time.
     Expired,
+    /// It used too much of its host's disk.
+    Disk,
     /// The project is no longer ours to preview.
     Removed,
 }
@@ -115,6 +117,7 @@ impl Cause {
             Self::Policy => "policy",
             Self::Untrusted => "untrusted",
             Self::Expired => "expired",
+            Self::Disk => "disk",
             Self::Removed => "removed",
         }
     }

@@ -58,7 +58,8 @@ fn open(event: &EventKind, situation: &Situation<'_>) -> Decision {
     }
 }
 
-/// Why an absent environment is not brought back by this event: a person took it down, or its time was over.
+/// Why an absent environment is not brought back by this event: a person took it down, its time was over, or it used
+/// too much of its host's disk.
 fn stays_down(event: &EventKind, situation: &Situation<'_>) -> Option<String> {
     let environment = situation.environment.filter(|e| !matches!(e.desired, Desired::Running { .. }))?;
     if matches!(event, EventKind::Reopened | EventKind::CheckRerequested { .. }) {
@@ -71,8 +72,12 @@ fn stays_down(event: &EventKind, situation: &Situation<'_>) -> Option<String> {
         return Some(format!("{who} {what} {name}, and it stays so until somebody says /preview deploy"));
     }
     let unchanged = environment.change.as_ref().is_some_and(|known| known.head.sha == situation.change.head.sha);
-    (environment.cause == Cause::Expired && unchanged)
-        .then(|| format!("{name} expired; a push or /preview deploy brings it back"))
+    let what = match environment.cause {
+        Cause::Expired => "expired",
+        Cause::Disk => "used too much of its host's disk",
+        _ => return None,
+    };
+    unchanged.then(|| format!("{name} {what}; a push or /preview deploy brings it back"))
 }
 
 /// Writes a refusal down, and tears down what may be there.

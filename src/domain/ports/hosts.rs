@@ -7,8 +7,12 @@ use crate::domain::trust::Trust;
 /// What a look at a host found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostFigures {
-    /// Free bytes of the disk with its root.
+    /// Free bytes of the disk with its root or of that with Docker's, whichever has fewer.
     pub disk_free: Option<u64>,
+    /// All bytes of that disk. Known only to who looked, as is the next; neither is recorded.
+    pub disk_size: Option<u64>,
+    /// Networks that Docker can still make.
+    pub networks_free: Option<u64>,
     /// Bytes of memory that programs could have.
     pub memory_free: Option<u64>,
     /// Whether rules are in force that keep previews from private networks: what runs there may be anybody's.

@@ -1,14 +1,35 @@
 use async_trait::async_trait;
 
-use crate::domain::environment::EnvironmentId;
+use crate::domain::disk::Remedy;
+use crate::domain::environment::{EnvironmentId, LifeId};
 use crate::domain::error::PortResult;
 
-/// Work on the store that time asks for.
+/// An environment makes way for the others of its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MakeWay {
+    /// Which.
+    pub environment: EnvironmentId,
+    /// The life that used too much.
+    pub life: LifeId,
+    /// The host that it was found on.
+    pub host: String,
+    /// How.
+    pub remedy: Remedy,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Work on the store that time asks for, and what asks for it.
 #[async_trait]
 pub trait Housekeeping: Send + Sync {
     /// Makes every environment whose `expires_at` has passed desired absent (cause expired, not sticky) and
     /// queues its destroy, in one transaction each. Returns which.
     async fn expire(&self) -> PortResult<Vec<EnvironmentId>>;
+
+    /// Makes an environment desired stopped or absent (cause disk, not sticky) and queues the work for that, in one
+    /// transaction; a deploy that runs is asked to stop. False when that is so already, or its life or host is another
+    /// by now.
+    async fn make_way(&self, order: &MakeWay) -> PortResult<bool>;
 
     /// Queues a destroy again for every environment that should not exist but was left behind, when its last job
     /// ended more than a day ago. Returns which.

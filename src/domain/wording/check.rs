@@ -8,7 +8,7 @@ use crate::domain::report::{Shown, Snapshot};
 use super::comment::{facts, log_details, steps_table};
 use super::escape::{cut, printable};
 use super::shown::shown;
-use super::state::{failed_to_destroy, is_unplaced, lifetime, words};
+use super::state::{failed_to_destroy, is_unplaced, lifetime, made_way, words};
 use super::time::duration;
 
 /// Name of the check.
@@ -84,6 +84,7 @@ fn title(snapshot: &Snapshot, shown: &Shown) -> String {
             None => "Ready".to_owned(),
         },
         Shown::Failed if failed_to_destroy(snapshot) => "Could not be destroyed".to_owned(),
+        Shown::Failed if made_way(environment) => "Failed: it used too much disk".to_owned(),
         Shown::Failed => match &environment.failure {
             Some(failure) => format!("Failed at {}", failure.step),
             None => "Failed".to_owned(),

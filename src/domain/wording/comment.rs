@@ -11,7 +11,8 @@ use super::escape::{code, cut, escape, fence};
 use super::replies::how_to_approve;
 use super::shown::shown;
 use super::state::{
-    dot, failed_to_destroy, how_back, is_unplaced, lifetime, resetting, sentence, why_gone, words,
+    dot, failed_to_destroy, how_back, is_unplaced, lifetime, made_way, resetting, sentence, why_gone,
+    why_it_made_way, words,
 };
 use super::time::{about, date, duration};
 
@@ -57,6 +58,7 @@ pub(super) fn facts(snapshot: &Snapshot, shown: &Shown) -> String {
         Shown::Queued(..) | Shown::Deploying(..) => {
             vec![url_table(snapshot, shown), progress_line(snapshot, shown)]
         }
+        Shown::Failed if made_way(environment) => vec![why_it_made_way(environment)],
         Shown::Failed if failed_to_destroy(snapshot) => vec![failure(snapshot)],
         Shown::Failed => vec![url_table(snapshot, shown), failure(snapshot)],
         Shown::Stopped => vec!["It is stopped, its data is kept. `/preview deploy` brings it back.".to_owned()],

@@ -9,6 +9,7 @@ pub fn shown(snapshot: &Snapshot) -> Shown {
     let environment = &snapshot.environment;
     match (&environment.desired, snapshot.active_job()) {
         (Desired::Absent, active) => absent(snapshot, active.is_some()),
+        (Desired::Stopped, _) if environment.cause == Cause::Disk => Shown::Failed,
         (_, Some(job)) => busy(snapshot, job),
         (Desired::Stopped, None) => Shown::Stopped,
         (Desired::Running { commit }, None) => {
@@ -46,6 +47,7 @@ fn absent(snapshot: &Snapshot, active: bool) -> Shown {
         Cause::Untrusted => Shown::WaitingForApproval,
         Cause::Policy if environment.destroyed_at.is_none() => Shown::Skipped,
         Cause::Expired => Shown::Expired,
+        Cause::Disk => Shown::Failed,
         _ => Shown::Destroyed,
     }
 }

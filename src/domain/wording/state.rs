@@ -1,6 +1,6 @@
 //! What one state is called, coloured and explained; shared by comment and check.
 
-use crate::domain::environment::{Cause, Environment};
+use crate::domain::environment::{Cause, Desired, Environment};
 use crate::domain::job::Work;
 use crate::domain::policy::NO_PLACE;
 use crate::domain::report::{Shown, Snapshot};
@@ -40,7 +40,12 @@ pub(super) fn is_unplaced(environment: &Environment) -> bool {
 
 /// Whether a failure is about taking down rather than putting up.
 pub(super) fn failed_to_destroy(snapshot: &Snapshot) -> bool {
-    snapshot.environment.desired.commit().is_none()
+    snapshot.environment.desired.commit().is_none() && !made_way(&snapshot.environment)
+}
+
+/// Whether it was taken down because it used too much of its host's disk; its reason tells the rest.
+pub(super) fn made_way(environment: &Environment) -> bool {
+    environment.cause == Cause::Disk && (environment.desired == Desired::Stopped || environment.failure.is_none())
 }
 
 /// Whether a reset runs or waits.
@@ -49,6 +54,11 @@ pub(super) fn resetting(snapshot: &Snapshot) -> Option<&str> {
         Work::Reset { service, .. } => Some(service),
         _ => None,
     }
+}
+
+/// Why it was taken down for the sake of others, as Markdown. It begins with its name, which has no capital.
+pub(super) fn why_it_made_way(environment: &Environment) -> String {
+    format!("{}.", escape(environment.reason.trim()))
 }
 
 /// Why the environment is gone, as Markdown.
@@ -60,6 +70,7 @@ pub(super) fn why_gone(environment: &Environment) -> String {
         Cause::Expired => "It lived its time.".to_owned(),
         Cause::Command => format!("`/preview destroy`{}.", actor()),
         Cause::Removed => "The bot was taken off this repository.".to_owned(),
+        Cause::Disk => why_it_made_way(environment),
         Cause::Policy | Cause::Untrusted | Cause::Change => sentence(&environment.reason),
     }
 }
@@ -69,7 +80,7 @@ pub(super) const fn how_back(cause: Cause) -> &'static str {
     match cause {
         Cause::Merged => "A merged change gets no preview; open a new one.",
         Cause::Closed => "Reopening the change brings it back.",
-        Cause::Expired => "A push or `/preview deploy` brings it back.",
+        Cause::Expired | Cause::Disk => "A push or `/preview deploy` brings it back.",
         Cause::Removed => "Installing the bot again brings it back with the next push.",
         Cause::Command | Cause::Policy | Cause::Untrusted | Cause::Change => "`/preview deploy` brings it back.",
     }

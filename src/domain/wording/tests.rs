@@ -17,6 +17,11 @@ const URL: &str = "https://previews.example.com";
 const NOW: i64 = 1_795_132_800_000;
 const HOUR: i64 = 3_600_000;
 
+const FLOOD: &str = "pr-42 filled the disk of vm-1: it used 12.3 GiB, 10.0 GiB are allowed; it was destroyed to make room. \
+                     Make it write less, then push or say /preview deploy";
+const HOARD: &str = "pr-42 used too much of the disk of vm-1: it used 12.3 GiB, 10.0 GiB are allowed; it was stopped. \
+                     Make it write less, then push or say /preview deploy";
+
 fn sha(digit: char) -> Sha {
     digit.to_string().repeat(40).parse().unwrap()
 }
@@ -219,6 +224,16 @@ fn every_state() -> Vec<(&'static str, Snapshot)> {
         ("destroyed_merged", gone(Cause::Merged)),
         ("destroyed_by_command", by_command),
         ("expired", gone(Cause::Expired)),
+        (
+            "stopped_for_disk",
+            snapshot(|e| {
+                e.entry = Some(EnvironmentEntry::default());
+                e.desired = Desired::Stopped;
+                e.cause = Cause::Disk;
+                e.reason = HOARD.to_owned();
+            }),
+        ),
+        ("destroyed_for_disk", absent(Cause::Disk, FLOOD)),
         ("untrusted", absent(Cause::Untrusted, "this change comes from a fork, so nothing of it was run")),
         (
             "untrusted_without_a_sandbox",

@@ -13,7 +13,7 @@ use super::docker::Docker;
 use super::known::Known;
 use super::patch::{self, Patch};
 use super::source::CodeSource;
-use super::sweep::sweep;
+use super::sweep::{halt, sweep};
 use crate::domain::compose::{Confinement, project_name};
 use crate::domain::entry::ComputeAccessInfo;
 use crate::domain::environment::LifeId;
@@ -240,8 +240,13 @@ impl ComputePort for MachineCompute {
         let mut left = Leftovers::default();
         self.machine.end_tools(self.options.life).await?;
         let compose = self.compose(environment).await?;
-        if compose.is_resolved() {
-            left.note(&format!("compose project {}", compose.place.name), compose.stop().await);
+        if compose.is_resolved()
+            && let Err(error) = compose.stop().await
+        {
+            // Compose cannot begin where the disk is full, and then nothing matters more than to stop what fills it.
+            tracing::warn!(environment, error = %error.chain(), "compose stop failed; stopping by label");
+            let what = format!("compose project {}", compose.place.name);
+            left.note(&what, halt(&self.docker(), self.options.life, self.options.stop_seconds).await);
         }
         self.end_processes(&mut left).await;
         left.into_result("stopping")

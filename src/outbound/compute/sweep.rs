@@ -57,6 +57,21 @@ pub(super) async fn sweep(docker: &Docker, life: LifeId) -> PortResult<Vec<Strin
     Ok(left)
 }
 
+/// Stops every labelled container, keeping it.
+pub(super) async fn halt(docker: &Docker, life: LifeId, seconds: u64) -> PortResult<()> {
+    let filter = format!("label={ENVIRONMENT_LABEL}={life}");
+    let never = CancellationToken::new();
+    let running = docker.run("cannot list containers", &["ps", "-q", "--filter", &filter], QUICK, &never).await?;
+    let running = running.text();
+    let names: Vec<&str> = running.lines().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let seconds = seconds.to_string();
+    let arguments = [&["stop", "-t", &seconds][..], &names].concat();
+    docker.run("cannot stop containers", &arguments, QUICK, &never).await.map(drop)
+}
+
 async fn list(docker: &Docker, kind: &Kind, life: LifeId) -> PortResult<Vec<String>> {
     let filter = format!("label={ENVIRONMENT_LABEL}={life}");
     let arguments = [kind.list, kind.all(), &["-q", "--filter", &filter]].concat();

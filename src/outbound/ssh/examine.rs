@@ -12,7 +12,11 @@ use super::request::Request;
 use crate::domain::checkup::host::{Facts, Refused, SESSIONS, Stage};
 use crate::domain::ports::Clock;
 
-const CHECK: &str = concat!(include_str!("scripts/check.sh"), include_str!("scripts/figures.sh"));
+const CHECK: &str = concat!(
+    include_str!("scripts/check.sh"),
+    include_str!("scripts/rules.sh"),
+    include_str!("scripts/figures.sh"),
+);
 const CLOCK: &str = "date +%s";
 /// How long the whole of it may take: docker is asked five times and may hang each time.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -46,7 +50,7 @@ async fn look(connection: &Connection, root: &str, clock: &dyn Clock) -> std::io
     let others = join_all((1..SESSIONS).map(|_| Channel::open(connection.session()))).await;
     let sessions = 1 + others.iter().filter(|other| other.is_ok()).count();
     drop(others);
-    let mut seen = parse(&ask(&mut channel, &Request::new(CHECK, [root])).await?);
+    let mut seen = parse(&ask(&mut channel, &Request::new(CHECK, [root, "", "look"])).await?);
     let asked = clock.now_ms();
     let theirs: i64 = ask(&mut channel, &Request::plain(CLOCK)).await?.trim().parse().unwrap_or(0);
     let ours = i64::midpoint(asked, clock.now_ms()) / 1000;

@@ -24,10 +24,12 @@ mod shell;
 mod sight;
 mod source;
 mod stream;
+mod usage;
 
 pub use access::SshAccess;
 pub use chamber::Chamber;
 pub use examine::examine;
+pub use figures::{Look, Told};
 pub use host::SshHost;
 pub use host_key::{HostKey, host_keys, pin, public_key};
 pub use machine::SshMachine;
@@ -38,3 +40,4 @@ pub use ports::HostPorts;
 pub use prepare::{Preparation, Prepared};
 pub use runner::{SshRunner, SshRunnerOptions};
 pub use source::HostSource;
+pub use usage::Occupant;

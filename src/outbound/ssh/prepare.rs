@@ -9,11 +9,13 @@ use super::quote;
 use super::request::Request;
 use crate::domain::error::{ErrorKind, PortResult};
 
-/// `egress.sh` goes with it, to be left on the machine: its rules are set again at every boot.
+/// `egress.sh` and `limits.sh` go with it, to be left on the machine: what they set is set again at every boot.
 const PREPARE: &str = concat!(
     "egress_script() {\n  cat <<'END OF EGRESS.SH'\n",
     include_str!("scripts/egress.sh"),
-    "END OF EGRESS.SH\n}\n\n",
+    "END OF EGRESS.SH\n}\n\nlimits_script() {\n  cat <<'END OF LIMITS.SH'\n",
+    include_str!("scripts/limits.sh"),
+    "END OF LIMITS.SH\n}\n\n",
     include_str!("scripts/prepare.sh"),
 );
 /// Hands the program on its input to a shell of root's.

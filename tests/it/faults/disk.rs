@@ -12,7 +12,9 @@ async fn a_full_disk_is_named_and_the_deploy_works_once_there_is_room() {
     std::fs::create_dir(&root).unwrap();
     let Some(disk) = SmallDisk::over(&root, 8 * 1024) else { return };
     let config = deploy_only("echo deployed >>log");
-    let hosts = [host("vm-1", sshd.login(), &root.to_string_lossy())];
+    let mut vm = host("vm-1", sshd.login(), &root.to_string_lossy());
+    vm["disk_floor_mb"] = 1.into();
+    let hosts = [vm];
     let bot = TestBot::with(setup(&[("previewctl.yaml", &config), ("page", "one\n")], &hosts)).await;
     let (number, sha) = bot.open("first", &[]).await;
     bot.check_ended(number, &sha, "success").await;

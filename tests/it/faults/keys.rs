@@ -1,7 +1,7 @@
 //! A host that answers with another key than the pinned one.
 
 use previewbot::domain::error::ErrorKind;
-use previewbot::outbound::ssh::SshHost;
+use previewbot::outbound::ssh::{Look, SshHost};
 
 use crate::hosts::bench::{host, setup};
 use crate::machine::bench::options;
@@ -32,7 +32,7 @@ async fn bytes_before_the_key() -> usize {
 async fn a_host_whose_key_changed_is_sent_nothing() {
     let (sshd, proxy, login) = changed().await;
     let ssh = SshHost::new(options(&login));
-    let error = ssh.figures("/").await.unwrap_err();
+    let error = ssh.figures(Look { root: "/", ..Look::default() }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     for part in ["vm-1", "nothing was sent", "ssh-keygen -lf", &login.known_hosts_file().to_string_lossy()] {
         assert!(error.to_string().contains(part), "{part}: {error}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use previewbot::outbound::ssh::SshHost;
+use previewbot::outbound::ssh::{Look, SshHost};
 use tokio::net::TcpListener;
 
 use super::desk::Desk;
@@ -21,6 +21,7 @@ docker cp "$id:/bin/busybox" /usr/local/bin/busybox
 docker rm "$id"
 mkdir -p /srv/www
 echo outside >/srv/www/index.html
+sysctl -q -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0
 ip netns add world
 ip link add world0 type veth peer name eth0 netns world
 ip addr add 203.0.113.1/24 dev world0
@@ -29,7 +30,12 @@ ip netns exec world sh -c '
 ip link set lo up
 ip link set eth0 up
 ip addr add 203.0.113.10/24 dev eth0
-ip route add default via 203.0.113.1'
+ip route add default via 203.0.113.1
+ip -6 addr add 2001:db8::10/64 dev eth0 nodad
+ip -6 addr add fd00:99::10/64 dev eth0 nodad
+ip -6 route add default via 2001:db8::1'
+ip -6 addr add 2001:db8::1/64 dev world0 nodad
+ip -6 route add fd00:99::/64 dev world0
 for address in 169.254.169.254 10.99.0.10 10.99.0.53; do
   ip netns exec world ip addr add "$address/32" dev eth0
   ip route add "$address/32" dev world0
@@ -45,9 +51,10 @@ while ($socket->recv($query, 512)) {
 }
 PERL
 setsid ip netns exec world perl /srv/names.pl >/dev/null 2>&1 </dev/null &
+ip netns exec world sysctl -q -w net.ipv6.conf.all.disable_ipv6=0
 setsid ip netns exec world busybox httpd -p 80 -h /srv/www >/dev/null 2>&1 </dev/null
 echo 'nameserver 10.99.0.53' >/etc/resolv.conf
-sysctl -q -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0
+sysctl -q -w net.ipv6.conf.all.forwarding=1
 docker network create mine
 docker network create another
 docker network create --opt com.docker.network.bridge.name=odd0 odd
@@ -164,6 +171,10 @@ impl Place {
             row(own, &neighbour, [apart, Refused, Refused]),
             row(own, &web, [Open, Open, Open]),
             row(Container("sixth"), "[fd00:9::1]:22", [Open, Refused, Refused]),
+            row(Container("sixth"), "[2001:db8::10]", [Open, Open, Refused]),
+            row(Container("sixth"), "[fd00:99::10]", [Open, Refused, Refused]),
+            row(Hook, "[2001:db8::10]", [Open, Open, Refused]),
+            row(Hook, "[fd00:99::10]", [Open, Refused, Refused]),
             row(Container("strange"), "10.99.0.10", [Open, Refused, Refused]),
             row(Container("strange"), "203.0.113.1:22", [Open, Refused, Refused]),
             row(World, "203.0.113.1:8080", [Open, Open, Open]),
@@ -197,7 +208,8 @@ impl Place {
     /// Whether the bot takes the host for one that keeps previews in.
     async fn is_confined(&self) -> bool {
         let host = SshHost::new(options(self.vm.login()));
-        host.figures("/srv/previews").await.unwrap().confined
+        let told = host.figures(Look { root: "/srv/previews", docker_root: None, rules: true }).await.unwrap();
+        told.figures.confined && told.rules_hold == Some(true)
     }
 }
 
@@ -225,6 +237,22 @@ async fn previews_of_a_sandbox_host_reach_what_they_may_and_nothing_else() {
     vm.says(&["iptables", "-I", "INPUT", "1", "-j", "ACCEPT"]).await;
     desk.says(&prepare).await;
     place.holds(1, "after the host was prepared again").await;
+
+    for removal in [
+        "iptables -D INPUT -j PREVIEWBOT-INPUT",
+        "iptables -D PREVIEWBOT-JUDGE -d 169.254.0.0/16 -j PREVIEWBOT-REJECT",
+        "iptables -I PREVIEWBOT-JUDGE 1 -j RETURN",
+        "ip6tables -F PREVIEWBOT-OUTPUT",
+        "iptables -I DOCKER-USER 1 -j ACCEPT",
+        "iptables -I FORWARD 1 -j ACCEPT",
+    ] {
+        vm.says(&["sh", "-c", removal]).await;
+        assert!(!place.is_confined().await, "{removal}");
+        let found = desk.findings().await;
+        assert!(found["egress"].contains("are not in force now"), "{removal}: {found:?}");
+        desk.says(&prepare).await;
+        assert!(place.is_confined().await, "{removal}, and prepared again");
+    }
 
     desk.says(&[&prepare[..], &["--egress", "none"]].concat()).await;
     place.holds(2, "with nothing outside").await;

@@ -1,10 +1,12 @@
 //! Previews on hosts over SSH, from a signed webhook to a page and back to nothing.
 
 pub(crate) mod bench;
+mod builds;
 mod check;
 mod commands;
 mod desk;
 mod egress;
+mod flood;
 mod hostile;
 mod hostile_repository;
 mod made;

@@ -141,14 +141,22 @@ async fn docker_is_restarted_where_that_harms_nobody_and_rules_come_with_every_b
     let told = desk.says(&as_root).await;
     assert!(told.contains("which ends 1 containers for a moment: run this again with --restart-docker"), "{told}");
     let asked = vm.says(&["cat", "/root/asked"]).await;
-    let units = "daemon-reload\n--quiet enable previewbot-egress.service\nrestart previewbot-egress.service";
-    assert_eq!(asked, units);
+    let unit = |name| format!("daemon-reload\n--quiet enable {name}.service\nrestart {name}.service");
+    assert_eq!(asked, format!("{}\n{}", unit("previewbot-egress"), unit("previewbot-limits")));
     assert_eq!(vm.says(&["cat", "/run/previewbot/egress"]).await, "public");
     let unit = vm.says(&["cat", "/etc/systemd/system/previewbot-egress.service"]).await;
     assert!(
         unit.contains("Before=docker.service")
             && unit.contains("/bin/sh /usr/local/lib/previewbot/egress.sh preview public")
     );
+
+    let unit = vm.says(&["cat", "/etc/systemd/system/previewbot-limits.service"]).await;
+    assert!(
+        unit.contains("Before=docker.service")
+            && unit.contains("/bin/sh /usr/local/lib/previewbot/limits.sh /previewbot")
+    );
+    let daemon: Value = serde_json::from_str(&vm.says(&["cat", "/etc/docker/daemon.json"]).await).unwrap();
+    assert_eq!(daemon["cgroup-parent"], "/previewbot");
 
     // Its settings are taken back where docker does not start with them.
     vm.says(&["sh", "-c", "rm /root/asked; mv /etc/docker/daemon.json /root/; echo 1 >/root/code"]).await;

@@ -8,10 +8,13 @@ use previewbot::domain::ports::HostRecord;
 use serde_json::{Value, json};
 
 use super::bench::{PAGE, host, known, setup};
+use super::desk::Desk;
+use super::prepare::{let_root_in, sandbox};
 use crate::support::bot::{REPO, TestBot, deploy_only, eventually, get};
 use crate::support::host::Login;
 use crate::support::host::proxy::{Fault, FaultProxy};
 use crate::support::host::sshd::Sshd;
+use crate::support::host::vm::Vm;
 
 fn at(name: &str, login: &Login, sshd: &Sshd) -> Value {
     host(name, login, &sshd.home().join("previews").to_string_lossy())
@@ -135,4 +138,41 @@ async fn who_finds_no_room_is_told_why_and_goes_on_when_there_is_some() {
     bot.github.people().close(REPO, one, "alice").await.unwrap();
     bot.check_ended(two, &sha, "success").await;
     assert_eq!(on(&bot.environment("pr-2").await), Some("vm-1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_few_networks_left_gets_nothing_new_until_there_are_more() {
+    let vm = Vm::start("networks").await;
+    let exhaust = "while docker network create many-$((n += 1)); do :; done 2>/dev/null; docker network rm many-1";
+    vm.says(&["sh", "-c", exhaust]).await;
+    let only = host("vm-1", vm.login(), "/home/preview/previews");
+    let config = deploy_only("echo deployed");
+    let bot = TestBot::with(setup(&[("previewctl.yaml", &config)], &[only])).await;
+    known(&bot, "vm-1", up).await;
+    let (number, sha) = bot.open("first", &[]).await;
+    let told = bot.comment_with(number, "No host has room: vm-1 has too few networks left (1)").await;
+    assert!(told.body.contains("previewbot hosts prepare vm-1"), "{}", told.body);
+    vm.says(&["sh", "-c", "docker network rm many-2 many-3"]).await;
+    bot.check_ended(number, &sha, "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_host_whose_rules_somebody_removed_gets_nothing_until_they_are_set_again() {
+    let vm = Vm::start("removed").await;
+    let_root_in(&vm).await;
+    let hosts = [sandbox(&vm)];
+    let desk = Desk::new(&hosts);
+    let identity = vm.login().identity.to_string_lossy().into_owned();
+    let prepare = ["hosts", "prepare", "vm-1", "--user", "root", "--identity-file", &identity];
+    desk.says(&prepare).await;
+    vm.says(&["iptables", "-F", "PREVIEWBOT-JUDGE"]).await;
+    let config = deploy_only("echo deployed");
+    let mut setup = setup(&[("previewctl.yaml", &config)], &hosts);
+    setup.settings["projects"][0]["mode"] = json!("sandbox");
+    let bot = TestBot::with(setup).await;
+    known(&bot, "vm-1", |record| up(record) && !record.figures.confined).await;
+    let (number, sha) = bot.open("first", &[]).await;
+    bot.comment_with(number, "No host has room: vm-1 is not prepared for a sandbox").await;
+    desk.says(&prepare).await;
+    bot.check_ended(number, &sha, "success").await;
 }

@@ -4,7 +4,13 @@ use previewbot::domain::ports::{Clock, HostFigures, HostRecord, Hosts};
 
 use super::Bench;
 
-const FIGURES: HostFigures = HostFigures { disk_free: Some(10), memory_free: Some(20), confined: true };
+const FIGURES: HostFigures = HostFigures {
+    disk_free: Some(10),
+    disk_size: None,
+    networks_free: None,
+    memory_free: Some(20),
+    confined: true,
+};
 
 async fn record(bench: &Bench) -> HostRecord {
     let records = bench.store.records().await.unwrap();

@@ -20,6 +20,8 @@ mod folders;
 mod hosts;
 #[path = "load.rs"]
 mod load;
+#[path = "making_way.rs"]
+mod making_way;
 #[path = "queue.rs"]
 mod queue;
 #[path = "reports.rs"]

@@ -22,6 +22,8 @@ mod full_disk;
 mod hosts;
 #[path = "load.rs"]
 mod load;
+#[path = "making_way.rs"]
+mod making_way;
 #[path = "opening.rs"]
 mod opening;
 #[path = "queue.rs"]

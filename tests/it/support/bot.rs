@@ -16,6 +16,7 @@ use previewbot::domain::job::Job;
 use previewbot::domain::ports::{Environments, JobFilter, JobQueue};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
 use previewbot::settings::Settings;
+use previewbot::worker::disk_guard;
 use previewbot::worker::reporter::Pace;
 use previewbot::worker::watcher;
 use serde_json::json;
@@ -121,7 +122,8 @@ impl TestBot {
         let reporter = Pace { between_edits_ms: 300, first_retry_ms: 1_000 };
         // A loaded machine may take its time to answer; one that refuses is known at once.
         let watcher = watcher::Pace { round: Duration::from_millis(300), patience: Duration::from_secs(8) };
-        let bot = Bot::start_paced(settings, world, Paces { reporter, watcher }).await.unwrap();
+        let disk_guard = disk_guard::Pace { round: Duration::from_millis(300), measuring: Duration::from_secs(2) };
+        let bot = Bot::start_paced(settings, world, Paces { reporter, watcher, disk_guard }).await.unwrap();
         self.github.set_webhook(WebhookTarget {
             url: format!("http://{}/webhooks/github", bot.address()),
             secret: "It's a secret".to_owned(),

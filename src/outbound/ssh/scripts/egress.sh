@@ -2,13 +2,10 @@
 # egress.sh USER public|none: where previews of this machine may open connections to. Containers and processes of USER
 # reach no private network, no metadata service and not this machine itself; with `none` they reach nothing outside at
 # all. Safe to run again: rules are replaced as a whole. Needs root, iptables and ip6tables.
+# egress.sh look: the rules as the kernel has them now, in the words in which they were written down once they were set.
 set -eu
-user=$1 mode=$2
-case $mode in public | none) ;; *) echo "egress is public or none, not $mode" >&2; exit 2 ;; esac
-id -u -- "$user" >/dev/null
+CHAINS="FORWARD INPUT OUTPUT CONTAINER HOOK JUDGE REJECT"
 mark=/run/previewbot/egress
-# What is begun and not finished holds nothing: whoever reads the mark must not believe it.
-rm -f -- "$mark"
 
 PRIVATE_4="0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16
   198.18.0.0/15 224.0.0.0/4 240.0.0.0/4"
@@ -34,7 +31,7 @@ ways_out() {
 rules() {
   if [ "$1" = 4 ]; then private=$PRIVATE_4; else private=$PRIVATE_6; fi
   echo '*filter'
-  for chain in FORWARD INPUT OUTPUT CONTAINER HOOK JUDGE REJECT; do echo ":PREVIEWBOT-$chain - [0:0]"; done
+  for chain in $CHAINS; do echo ":PREVIEWBOT-$chain - [0:0]"; done
   add() { echo "-A PREVIEWBOT-$*"; }
   for chain in FORWARD INPUT OUTPUT; do add $chain -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN; done
   # Frames between containers of one network come by here, too, where bridges call iptables.
@@ -96,6 +93,50 @@ apply() {
   calls_first "$tables" OUTPUT PREVIEWBOT-OUTPUT
 }
 
+# comes_by TABLES CHAIN OURS: whether a chain comes by ours, whatever it is asked about: 0 is yes, 1 is no, 2 is that it
+# leaves that to whoever called it.
+comes_by() {
+  "$1" -w -S "$2" 2>/dev/null | {
+    while read -r rule; do
+      case $rule in
+        "-A $2 -j $3") exit 0 ;;
+        "-A $2 -j ACCEPT") exit 1 ;;
+        "-A $2 -j RETURN") exit 2 ;;
+        "-A $2 -j DOCKER-USER")
+          comes_by "$1" DOCKER-USER "$3" && exit 0
+          [ "$?" = 2 ] || exit 1
+          ;;
+      esac
+    done
+    exit 2
+  }
+}
+
+# in_force TABLES: our chains, and who comes by them.
+in_force() {
+  for chain in $CHAINS; do "$1" -w -S "PREVIEWBOT-$chain" 2>/dev/null || :; done
+  for chain in FORWARD INPUT OUTPUT; do
+    if comes_by "$1" "$chain" "PREVIEWBOT-$chain"; then echo "$1 $chain"; fi
+  done
+}
+
+# look: the same of all tables; fails where the kernel does not answer, which is no word about the rules.
+look() {
+  iptables -w -S INPUT >/dev/null
+  in_force iptables
+  # A kernel without IPv6 has nothing to keep in.
+  [ ! -e /proc/net/if_inet6 ] || in_force ip6tables
+}
+
+if [ "$1" = look ]; then
+  look
+  exit
+fi
+user=$1 mode=$2
+case $mode in public | none) ;; *) echo "egress is public or none, not $mode" >&2; exit 2 ;; esac
+id -u -- "$user" >/dev/null
+# What is begun and not finished holds nothing: whoever reads the mark must not believe it.
+rm -f -- "$mark" "$mark.rules"
 # Bridges tell which container a packet came from only where they call iptables.
 modprobe br_netfilter 2>/dev/null || :
 for version in iptables ip6tables; do
@@ -103,9 +144,9 @@ for version in iptables ip6tables; do
   [ ! -e "$switch" ] || [ "$(cat "$switch")" = 1 ] || echo 1 >"$switch"
 done
 apply iptables 4
-# A kernel without IPv6 has nothing to keep in.
 [ ! -e /proc/net/if_inet6 ] || apply ip6tables 6
 mkdir -p -- "${mark%/*}"
+look >"$mark.rules"
 printf '%s\n' "$mode" >"$mark.new"
-chmod 644 -- "$mark.new"
+chmod 644 -- "$mark.new" "$mark.rules"
 mv -f -- "$mark.new" "$mark"

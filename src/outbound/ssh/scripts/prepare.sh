@@ -9,7 +9,6 @@ export LC_ALL
 
 DAEMON=/etc/docker/daemon.json
 LIBRARY=/usr/local/lib/previewbot
-UNIT=/etc/systemd/system/previewbot-egress.service
 
 # Ranges for Docker's networks, the first that nothing on this machine leads to yet; each gives 4,096 networks.
 RANGES="10.208.0.0/12 10.192.0.0/12 10.176.0.0/12 10.160.0.0/12 10.144.0.0/12 172.16.0.0/12"
@@ -115,26 +114,52 @@ free_range() {
   return 1
 }
 
-# merged RANGE: the daemon's configuration with the pools in it, by whatever here can be trusted with JSON.
+# merged KEY VALUE: the daemon's configuration with a setting in it, by whatever here can be trusted with JSON.
 merged() {
   if [ ! -s "$DAEMON" ]; then
-    printf '{\n  "default-address-pools": [{ "base": "%s", "size": 24 }]\n}\n' "$1"
+    printf '{\n  "%s": %s\n}\n' "$1" "$2"
   elif has jq; then
-    jq --arg base "$1" '. + { "default-address-pools": [{ base: $base, size: 24 }] }' "$DAEMON"
+    jq --arg key "$1" --argjson value "$2" '. + { ($key): $value }' "$DAEMON"
   elif has python3; then
     python3 -c 'import json, sys
-settings = json.load(open(sys.argv[2]))
-settings["default-address-pools"] = [{"base": sys.argv[1], "size": 24}]
-print(json.dumps(settings, indent=2))' "$1" "$DAEMON"
+settings = json.load(open(sys.argv[3]))
+settings[sys.argv[1]] = json.loads(sys.argv[2])
+print(json.dumps(settings, indent=2))' "$1" "$2" "$DAEMON"
   elif has perl && perl -MJSON::PP -e 1 2>/dev/null; then
-    perl -MJSON::PP -0777 -e 'my ($base, $file) = @ARGV;
+    perl -MJSON::PP -0777 -e 'my ($key, $value, $file) = @ARGV;
 open(my $in, "<", $file) or die "$file: $!\n";
 my $settings = decode_json(<$in>);
-$settings->{"default-address-pools"} = [{ base => $base, size => 24 }];
-print JSON::PP->new->pretty->canonical->encode($settings);' "$1" "$DAEMON"
+$settings->{$key} = JSON::PP->new->allow_nonref->decode($value);
+print JSON::PP->new->pretty->canonical->encode($settings);' "$1" "$2" "$DAEMON"
   else
     return 3
   fi
+}
+
+# configure KEY VALUE WHAT: gives Docker a setting that it has not yet.
+configure() {
+  code=0
+  mkdir -p "${DAEMON%/*}"
+  (merged "$1" "$2" >"$DAEMON.new") || code=$?
+  if [ "$code" != 0 ] || [ ! -s "$DAEMON.new" ]; then
+    rm -f "$DAEMON.new"
+    failed=yes
+    remains "$DAEMON has other settings, and there is no jq, python3 or perl here to add to them safely: add this line
+  \"$1\": $2"
+    return 0
+  fi
+  if dockerd --help 2>/dev/null | grep -qF -e --validate && ! dockerd --validate --config-file "$DAEMON.new" 2>&1; then
+    rm -f "$DAEMON.new"
+    refuse "docker does not take its settings with $3: $DAEMON is as it was"
+  fi
+  if [ -e "$DAEMON" ]; then
+    chmod --reference="$DAEMON" "$DAEMON.new"
+    # As it was before all of this, not before its last part.
+    [ -n "$kept" ] || cp -p "$DAEMON" "$DAEMON.before-previewbot"
+  fi
+  kept=yes
+  mv -f "$DAEMON.new" "$DAEMON"
+  done_now "$3 in $DAEMON"
 }
 
 widen_pools() {
@@ -146,43 +171,48 @@ widen_pools() {
     remains "every range for Docker's networks is in use here: set default-address-pools in $DAEMON yourself"
     return 0
   }
-  code=0
-  mkdir -p "${DAEMON%/*}"
-  (merged "$range" >"$DAEMON.new") || code=$?
-  if [ "$code" != 0 ] || [ ! -s "$DAEMON.new" ]; then
-    rm -f "$DAEMON.new"
-    failed=yes
-    remains "$DAEMON has other settings, and there is no jq, python3 or perl here to add to them safely: add this line
-  \"default-address-pools\": [{ \"base\": \"$range\", \"size\": 24 }]"
-    return 0
-  fi
-  if dockerd --help 2>/dev/null | grep -qF -e --validate && ! dockerd --validate --config-file "$DAEMON.new" 2>&1; then
-    rm -f "$DAEMON.new"
-    refuse "docker does not take its settings with address pools $range: $DAEMON is as it was"
-  fi
-  if [ -e "$DAEMON" ]; then
-    chmod --reference="$DAEMON" "$DAEMON.new"
-    cp -p "$DAEMON" "$DAEMON.before-previewbot"
-  fi
-  mv -f "$DAEMON.new" "$DAEMON"
-  done_now "address pools for Docker's networks in $DAEMON: $range"
+  configure default-address-pools "[{ \"base\": \"$range\", \"size\": 24 }]" "address pools for Docker's networks ($range)"
 }
 
+# Docker keeps containers and the steps of builds below one control group; which is the operator's to say.
+choose_group() {
+  [ "$egress" != - ] || return 0
+  group=$(sed -n 's/.*"cgroup-parent"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' "$DAEMON" 2>/dev/null | head -n 1)
+  if [ -n "$group" ]; then
+    is_so "the control group $group for Docker's containers and builds in $DAEMON"
+    return 0
+  fi
+  case $(docker info --format '{{.CgroupDriver}}' 2>/dev/null) in
+    systemd) group=previewbot.slice ;;
+    *) group=/previewbot ;;
+  esac
+  configure cgroup-parent "\"$group\"" "the control group $group for Docker's containers and builds"
+}
+
+# Docker reads its settings when it begins, and writes its number then.
 restart_docker() {
   pools=$(docker info --format '{{json .DefaultAddressPools}}' 2>/dev/null) || pools=
-  case $pools in *'"Base"'*) return 0 ;; esac
-  [ -s "$DAEMON" ] && grep -qF '"default-address-pools"' "$DAEMON" || return 0
+  case $pools in
+    *'"Base"'*)
+      [ "$DAEMON" -nt /run/docker.pid ] || return 0
+      what='new settings'
+      ;;
+    *)
+      [ -s "$DAEMON" ] && grep -qF '"default-address-pools"' "$DAEMON" || return 0
+      what='new address pools'
+      ;;
+  esac
   running=$(docker ps --quiet 2>/dev/null | wc -l)
   if [ "$running" != 0 ] && [ "$restart" != yes ]; then
-    remains "restart docker for its new address pools, which ends $running containers for a moment: run this again with --restart-docker"
+    remains "restart docker for its $what, which ends $running containers for a moment: run this again with --restart-docker"
   elif [ ! -d /run/systemd/system ]; then
-    remains "restart docker for its new address pools: there is no systemd here to ask"
+    remains "restart docker for its $what: there is no systemd here to ask"
   elif systemctl restart docker; then
-    done_now "docker was restarted for its new address pools"
+    done_now "docker was restarted for its $what"
   else
     if [ -e "$DAEMON.before-previewbot" ]; then mv -f "$DAEMON.before-previewbot" "$DAEMON"; else rm -f "$DAEMON"; fi
     systemctl restart docker || :
-    refuse "docker did not start with its new address pools: $DAEMON is as it was"
+    refuse "docker did not start with its $what: $DAEMON is as it was"
   fi
 }
 
@@ -197,46 +227,58 @@ replace() {
   mv -f "$1.new" "$1"
 }
 
-confine() {
-  [ "$egress" != - ] || return 0
-  mkdir -p "$LIBRARY"
-  egress_script | replace "$LIBRARY/egress.sh" 755 || :
+# at_boot NAME WHAT ORDER COMMAND…: lets systemd run a script of ours now and at every boot, before docker: containers
+# that it starts again at boot are never without. Where there is no systemd, it runs now, and somebody must see to boots.
+at_boot() {
+  name=$1 what=$2 order=$3
+  shift 3
   if [ -d /run/systemd/system ]; then
-    # Before docker: containers that it starts again at boot are never without the rules.
-    replace "$UNIT" 644 <<UNIT || :
+    replace "/etc/systemd/system/$name.service" 644 <<UNIT || :
 [Unit]
-Description=Where previews of this machine may open connections to
-Wants=network-online.target
-After=network-online.target
-Before=docker.service
+Description=$what
+${order}Before=docker.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh $LIBRARY/egress.sh $user $egress
+ExecStart=/bin/sh $*
 
 [Install]
 WantedBy=multi-user.target docker.service
 UNIT
     systemctl daemon-reload
-    systemctl --quiet enable previewbot-egress.service
-    systemctl restart previewbot-egress.service || refuse "rules for previews cannot be set: see journalctl -u previewbot-egress"
+    systemctl --quiet enable "$name.service"
+    systemctl restart "$name.service" || refuse "$what cannot be set: see journalctl -u $name"
   else
-    sh "$LIBRARY/egress.sh" "$user" "$egress" || refuse "rules for previews cannot be set"
-    remains "there is no systemd here: let every boot run this before docker starts: sh $LIBRARY/egress.sh $user $egress"
+    sh "$@" || refuse "$what cannot be set"
+    remains "there is no systemd here: let every boot run this before docker starts: sh $*"
   fi
+}
+
+confine() {
+  [ "$egress" != - ] || return 0
+  mkdir -p "$LIBRARY"
+  egress_script | replace "$LIBRARY/egress.sh" 755 || :
+  at_boot previewbot-egress "where previews may open connections to" "Wants=network-online.target
+After=network-online.target
+" "$LIBRARY/egress.sh" "$user" "$egress"
   done_now "previews may open connections to: $egress"
+  [ -n "$group" ] || return 0
+  limits_script | replace "$LIBRARY/limits.sh" 755 || :
+  at_boot previewbot-limits "what previews and builds may take together" "" "$LIBRARY/limits.sh" "$group"
+  is_so "bounds for previews and builds together, in the control group $group"
 }
 
 prepare() {
   user=$1 root=$2 egress=$3 restart=$4 key=$5
-  failed=
+  failed= kept= group=
   [ "$(id -u)" = 0 ] || refuse "this needs root"
   need_programs
   make_account
   let_in
   make_root
   widen_pools
+  choose_group
   restart_docker
   confine
   [ -z "$failed" ] || exit 1

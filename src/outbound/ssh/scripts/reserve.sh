@@ -8,6 +8,10 @@ mkdir -m 700 -- "$marks" 2>/dev/null
 # Where nothing can be marked, nothing is held back.
 [ -O "$marks" ] && [ -d "$marks" ] && [ ! -L "$marks" ] || exit 0
 lock "$marks"
+# Those that count no more go, save what a bot on this very machine holds.
+for mark in $(find "$marks" -maxdepth 1 -type f ! -name lock -mmin +60); do
+  flock -n "$mark" rm -f -- "$mark"
+done
 taken=
 for port; do
   # A bot on this very machine holds a lock as long as it lives.

@@ -12,8 +12,12 @@ case $stored in
   *)
     [ -z "$stored" ] || [ "$stored" -lt "$epoch" ] ||
       fail "$FENCED" "epoch $epoch no longer holds this environment: epoch $stored holds it"
-    printf '%s\n' "$epoch" >"$folder/epoch.new" && { sync -d "$folder/epoch.new" 2>/dev/null || :; } &&
-      mv -f "$folder/epoch.new" "$folder/epoch" || fail "$BROKEN" "cannot write $folder/epoch: is the disk full?"
+    # On a full disk it is written over the one that is there, which is never longer and takes no room: whatever makes
+    # room must be able to begin.
+    { printf '%s\n' "$epoch" >"$folder/epoch.new" && { sync -d "$folder/epoch.new" 2>/dev/null || :; } &&
+      mv -f "$folder/epoch.new" "$folder/epoch"; } 2>/dev/null ||
+      { rm -f "$folder/epoch.new"; [ -n "$stored" ] && printf '%s\n' "$epoch" 1<>"$folder/epoch"; } ||
+      fail "$BROKEN" "cannot write $folder/epoch: is the disk full?"
     ;;
 esac
 boot_of_machine

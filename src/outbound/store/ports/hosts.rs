@@ -37,6 +37,7 @@ impl From<HostRow> for HostRecord {
                 disk_free: bytes(row.disk_free),
                 memory_free: bytes(row.memory_free),
                 confined: row.confined,
+                ..HostFigures::default()
             },
             environments: u32::try_from(row.environments).unwrap_or(u32::MAX),
         }

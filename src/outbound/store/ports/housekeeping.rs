@@ -1,4 +1,4 @@
-//! What time asks for: previews past their life, history past its use.
+//! What nobody asked for: previews past their life or past their share of a disk, history past its use.
 
 use async_trait::async_trait;
 
@@ -6,12 +6,13 @@ use super::super::database::{Json, query, scalar};
 use super::super::rows::EnvironmentRow;
 use super::super::sql;
 use super::assessments::update;
-use super::{Store, commit, failed, touch_report};
+use super::{Store, Tx, commit, failed, touch_report};
 use crate::domain::decision::{Decision, DesiredChange};
-use crate::domain::environment::{Cause, Desired, EnvironmentId};
+use crate::domain::disk::Remedy;
+use crate::domain::environment::{Cause, Desired, Environment, EnvironmentId};
 use crate::domain::error::PortResult;
 use crate::domain::job::Work;
-use crate::domain::ports::Housekeeping;
+use crate::domain::ports::{Housekeeping, MakeWay};
 
 /// Environments that lived their time: `$1` now, `$2` one of them or NULL for all. What is to be deployed is not
 /// destroyed for the age that it had before.
@@ -39,6 +40,23 @@ impl Housekeeping for Store {
             self.tell_all();
         }
         Ok(expired)
+    }
+
+    async fn make_way(&self, order: &MakeWay) -> PortResult<bool> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let Some(environment) = environment(&mut tx, order.environment.0).await? else { return Ok(false) };
+        let (desired, work) = way_out(order, &environment);
+        let same = environment.life == order.life && environment.host.as_deref() == Some(order.host.as_str());
+        if !same || environment.desired == desired || environment.desired == Desired::Absent {
+            return Ok(false);
+        }
+        let trust = environment.trust;
+        let desired = DesiredChange { desired, cause: Cause::Disk, sticky: false, trust };
+        let decision = unasked(desired, work, &order.why);
+        self.decide_unasked(tx, now, environment, "disk", &decision).await?;
+        self.tell_all();
+        Ok(true)
     }
 
     async fn revive(&self) -> PortResult<Vec<EnvironmentId>> {
@@ -69,38 +87,58 @@ impl Store {
         if still.is_none() {
             return Ok(false);
         }
-        let row: Option<EnvironmentRow> = query(sql::ENVIRONMENT_BY_ID)
-            .bind(id)
-            .fetch_optional(&mut tx)
-            .await
-            .map_err(failed("read an environment"))?;
-        let Some(mut environment) = row.map(EnvironmentRow::environment).transpose()? else { return Ok(false) };
-        let decision = Decision {
-            desired: Some(DesiredChange {
-                desired: Desired::Absent,
-                cause: Cause::Expired,
-                sticky: false,
-                trust: environment.trust,
-            }),
-            work: vec![Work::Destroy],
-            ..Decision::nothing("")
-        };
-        let decision = Decision { reason: "it lived its time".to_owned(), ..decision };
-        self.apply(&mut tx, now, &mut environment, &decision).await?;
+        let Some(environment) = environment(&mut tx, id).await? else { return Ok(false) };
+        let desired = Desired::Absent;
+        let trust = environment.trust;
+        let desired = DesiredChange { desired, cause: Cause::Expired, sticky: false, trust };
+        let decision = unasked(desired, Work::Destroy, "it lived its time");
+        self.decide_unasked(tx, now, environment, "expiry", &decision).await?;
+        Ok(true)
+    }
+
+    /// Applies a decision that nobody asked for, and ends the transaction.
+    async fn decide_unasked(
+        &self,
+        mut tx: Tx,
+        now: i64,
+        mut environment: Environment,
+        trigger: &str,
+        decision: &Decision,
+    ) -> PortResult<()> {
+        let id = environment.id.0;
+        self.apply(&mut tx, now, &mut environment, decision).await?;
         update(&mut tx, now, &environment).await?;
         query(sql::INSERT_DECISION)
             .bind(None::<String>)
             .bind(environment.project.id.0)
             .bind(environment.number.0.cast_signed())
             .bind(id)
-            .bind("expiry")
-            .bind(Json(&decision))
+            .bind(trigger)
+            .bind(Json(decision))
             .bind(now)
             .execute(&mut tx)
             .await
             .map_err(failed("record a decision"))?;
         touch_report(&mut tx, now, id).await?;
-        commit(tx).await?;
-        Ok(true)
+        commit(tx).await
+    }
+}
+
+async fn environment(tx: &mut Tx, id: i64) -> PortResult<Option<Environment>> {
+    let row: Option<EnvironmentRow> =
+        query(sql::ENVIRONMENT_BY_ID).bind(id).fetch_optional(tx).await.map_err(failed("read an environment"))?;
+    row.map(EnvironmentRow::environment).transpose()
+}
+
+fn unasked(desired: DesiredChange, work: Work, reason: &str) -> Decision {
+    Decision { desired: Some(desired), work: vec![work], ..Decision::nothing(reason) }
+}
+
+/// What the environment should be from now on, and the work for it. Of one that was not made wholly there is nothing to
+/// be kept.
+fn way_out(order: &MakeWay, environment: &Environment) -> (Desired, Work) {
+    match order.remedy {
+        Remedy::Stop if environment.entry.is_some() => (Desired::Stopped, Work::Stop),
+        Remedy::Stop | Remedy::Destroy => (Desired::Absent, Work::Destroy),
     }
 }
