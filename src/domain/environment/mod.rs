@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, ChangeNumber, ChangeRef, NameError, Repository, Sha};
 use super::entry::EnvironmentEntry;
+use super::project::policy::{CommentMode, Terms};
 use super::trust::{Approval, Trust};
 
 /// Row id of a project.
@@ -276,6 +277,10 @@ impl Environment {
             actor: None,
             sticky: false,
             reason: String::new(),
+    /// What the project's policy says of it.
+    pub terms: Terms,
+    /// Until when somebody asked that it be kept, ms since the epoch.
+    pub kept_until: Option<i64>,
             generation: 0,
             epoch: 0,
             revision: 0,
@@ -319,6 +324,8 @@ impl Environment {
 
     /// The change that this environment shows.
     #[must_use]
+            terms: Terms { ttl_ms: None, comment: CommentMode::Always },
+            kept_until: None,
     pub fn change_ref(&self) -> ChangeRef {
         ChangeRef { repository: self.project.repository.clone(), number: self.number }
     }

@@ -11,7 +11,7 @@ mod standing;
 mod tests;
 
 pub use approval::was_shown;
-pub use decide::decide;
+pub use decide::{decide, needs_files};
 pub use obey::obey;
 pub use refusal::NO_PLACE;
 pub use situation::{Order, Placement, ProjectPolicy, Situation};

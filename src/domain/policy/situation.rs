@@ -1,4 +1,4 @@
-use crate::domain::change::{Account, Change, ChangeRef, Permission, Sha};
+use crate::domain::change::{Account, Change, ChangeRef, ChangedFiles, Permission, Sha};
 use crate::domain::command::{Command, CommandError};
 use crate::domain::environment::{Desired, Environment};
 use crate::domain::project::PreviewPolicy;
@@ -20,9 +20,8 @@ pub enum Placement {
 pub enum ProjectPolicy {
     /// No `previewctl.yaml` at base or head: the repository does not want previews.
     Missing,
-    /// It is there but cannot be read; defaults rule, and the deploy will say what is wrong.
-    Unreadable,
-    /// As written.
+    /// As written, with what the settings say instead; the defaults where it cannot be read, and then the deploy says what
+    /// is wrong.
     Known(PreviewPolicy),
 }
 
@@ -48,6 +47,8 @@ pub struct Situation<'a> {
     /// Logins of bots whose changes are the team's own, as the settings of the project say.
     pub trusted_bots: &'a [String],
     /// Services that can be reset, as the configuration at the deployed commit says; empty when unknown.
+    /// The change's files; `None` when nobody looked, which counts as if all mattered.
+    pub files: Option<&'a ChangedFiles>,
     pub resettable: &'a [String],
 }
 
@@ -73,11 +74,10 @@ pub struct Order<'a> {
 }
 
 impl Situation<'_> {
-    /// The project's policy, defaults where it cannot be read; `None` when the repository wants no previews.
+    /// The project's policy; `None` when the repository wants no previews.
     pub(super) fn preview(&self) -> Option<PreviewPolicy> {
         match self.policy {
             ProjectPolicy::Missing => None,
-            ProjectPolicy::Unreadable => Some(PreviewPolicy::default()),
             ProjectPolicy::Known(policy) => Some(policy.clone()),
         }
     }

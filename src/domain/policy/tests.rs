@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use super::*;
 use crate::domain::change::{Account, Base, Head, Repository, RepositoryId};
-use crate::domain::change::{Change, ChangeNumber, ChangeRef, ChangeState, ForgeKind, Permission, Sha};
+use crate::domain::change::{
+    Change, ChangeNumber, ChangeRef, ChangeState, ChangedFiles, ForgeKind, Permission, Sha,
+};
 use crate::domain::command::parse;
 use crate::domain::decision::Decision;
 use crate::domain::entry::EnvironmentEntry;
@@ -35,6 +37,11 @@ struct Row {
     sandbox: Option<bool>,
     #[serde(default)]
     trusted_bots: Vec<String>,
+    /// Files of the change; `cut`: and more.
+    files: Option<Vec<String>>,
+    /// Whether they are asked for.
+    #[serde(default)]
+    asks_for_files: bool,
     #[serde(default)]
     sender: SenderRow,
     environment: Option<EnvironmentRow>,
@@ -185,12 +192,16 @@ fn policy(word: &str) -> ProjectPolicy {
     match word {
         "" => {}
         "missing" => return ProjectPolicy::Missing,
-        "unreadable" => return ProjectPolicy::Unreadable,
         "skip drafts" => policy.drafts = Drafts::Skip,
         "label" => policy.trigger = Trigger::Label,
         "command" => policy.trigger = Trigger::Command,
         other => panic!("policy {other:?}"),
     }
+        "paths" => policy.paths = vec!["apps/**".to_owned(), "!**/*.md".to_owned()],
+        "label and paths" => {
+            policy.trigger = Trigger::Label;
+            policy.paths = vec!["apps/**".to_owned()];
+        }
     ProjectPolicy::Known(policy)
 }
 
@@ -219,6 +230,10 @@ fn conclude(row: &Row) -> Decision {
     };
     let situation = Situation {
         change_ref: &change_ref,
+    let files = row.files.as_ref().map(|files| ChangedFiles {
+        is_cut: files.iter().any(|file| file == "cut"),
+        paths: files.iter().filter(|file| *file != "cut").cloned().collect(),
+    });
         change: &change,
         policy: &policy,
         author_permission: row.author_permission.unwrap_or(Permission::Write),
@@ -229,8 +244,13 @@ fn conclude(row: &Row) -> Decision {
         trusted_bots: &row.trusted_bots,
         resettable: &row.resettable,
     };
+        files: files.as_ref(),
     let shown = sha(&row.sender.shown);
-    let Some(command) = &row.command else { return decide(&event(row.event.as_ref().unwrap()), &situation) };
+    let Some(command) = &row.command else {
+        let event = event(row.event.as_ref().unwrap());
+        assert_eq!(needs_files(&event, &situation), row.asks_for_files, "{}: asks for files", row.name);
+        return decide(&event, &situation);
+    };
     let sender = if row.sender.author { account("ada", 7, false) } else { account("grace", 8, row.sender.bot) };
     let order = Order {
         command: parse(&format!("/preview {command}"), "previewbot").remove(0),

@@ -17,6 +17,6 @@ pub use comment::{asks_for_approval, comment, comment_marker};
 pub use deployment::{deployment, deployment_environment};
 pub use escape::{code, escape, fence};
 pub use replies::{denied, help, how_to_approve, not_understood, reply_marker};
-pub use shown::shown;
+pub use shown::{begins_comment, shown};
 pub use status::{StatusTable, status_markdown};
 pub use time::{duration, short_duration};

@@ -108,6 +108,7 @@ impl Assessor {
             decisions,
             deliveries: outcomes,
         };
+            terms: reading.configuration.terms(),
         self.assessments.commit(&claimed.claim, assessment).await?;
         for record in &orders {
             // The decision itself is committed; its line in the log must not make it happen twice.
@@ -161,7 +162,8 @@ impl Assessor {
             let permission = if same { forge.permission(repository, author).await? } else { Permission::None };
             let bots = self.workshop.trusted_bots(repository);
             let own = policy::why_not_own(&change, repository.id, permission, bots).is_none();
-            (configuration(forge, repository, &change, (own, ordered)).await?, permission)
+            let written = configuration(forge, repository, &change, (own, ordered)).await?;
+            (written.adjusted(|policy| self.workshop.policy(repository, policy)), permission)
         };
         let wanted = configuration.name.clone().unwrap_or_else(|| repository.name.name().to_owned());
         let project = self.environments.ensure_project(repository, &wanted).await?;
@@ -191,6 +193,7 @@ impl Assessor {
             environment: reading.stored.clone(),
             active: reading.active,
             now: self.clock.now_ms(),
+            files: None,
             decisions: Vec::new(),
         };
         let mut outcomes = Vec::new();
@@ -204,9 +207,11 @@ impl Assessor {
             let reason = session.decide(&delivery.id, &event.kind);
             outcomes.extend(hints.iter().map(|(d, _)| (d.id.clone(), reason.clone())));
         } else if events.is_empty() {
+            self.look_at_files(forge, &mut session, &event.kind).await?;
             session.decide_unprompted();
         }
         for (delivery, event) in &events {
+            self.look_at_files(forge, &mut session, &EventKind::Edited).await?;
             if let EventKind::Commented { comment } = &event.kind {
                 let outcome = self.obey_comment(forge, &mut session, delivery, comment.id).await?;
                 outcomes.push((delivery.id.clone(), outcome));
@@ -218,6 +223,20 @@ impl Assessor {
     /// Obeys the commands of one comment, as the forge has the comment now.
     async fn obey_comment(
         &self,
+    /// Asks for the change's files where they decide.
+    async fn look_at_files(
+        &self,
+        forge: &dyn Forge,
+        session: &mut Session<'_>,
+        event: &EventKind,
+    ) -> PortResult<()> {
+        if policy::needs_files(event, &session.situation()) {
+            let ChangeRef { repository, number } = &session.reading.change_ref;
+            session.files = Some(forge.changed_files(repository, *number).await?);
+        }
+        Ok(())
+    }
+
         forge: &dyn Forge,
         session: &mut Session<'_>,
         delivery: &Delivery,

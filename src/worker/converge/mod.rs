@@ -33,6 +33,9 @@ pub const LOCAL_HOST: &str = "local";
 const UNTIL_ROOM: Duration = Duration::from_secs(5);
 
 /// Brings environments to what is desired.
+/// How long a job waits that is told when it is its turn; settings may have changed since.
+const UNTIL_TOLD: Duration = Duration::from_mins(2);
+
 pub struct Converger {
     /// Projects and environments.
     pub environments: Arc<dyn Environments>,
@@ -100,6 +103,7 @@ impl Converger {
             Ok(Place::On(host)) => host,
             Ok(Place::Full(reason)) => return JobEnd::Wait { reason, after: UNTIL_ROOM },
             Err(error) => return self.failed(task, &error.into()).await,
+            Ok(Place::Waits(reason)) => return JobEnd::Wait { reason, after: UNTIL_TOLD },
         };
         let placed = Environment { host: Some(host), ..task.environment.clone() };
         let task = &Task { environment: placed, ..*task };

@@ -12,6 +12,7 @@ mod forge_faults;
 mod hostile_names;
 mod orders;
 mod process;
+mod policy;
 mod races;
 mod refusals;
 mod secrecy;

@@ -137,6 +137,7 @@ pub(super) fn decide(event: &Event, body: &[u8]) -> Assumption {
         placement: &Placement::Local,
         sandbox: true,
         trusted_bots: &[],
+        files: None,
         resettable: &["db".to_owned()],
     };
     let decisions = match (&event.kind, payload.comment) {

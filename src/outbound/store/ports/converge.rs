@@ -32,15 +32,16 @@ impl Store {
         let wanted_anew = environment.generation > generation || decision.work.iter().any(Work::converges);
         if wanted_anew && matches!(environment.desired, Desired::Running { .. }) {
             // Already now, not when it is ready: what never becomes ready must not live for ever.
-            environment.expires_at = self.expiry(now);
+            environment.expires_at = self.expiry(now, environment.terms.ttl_ms, environment.kept_until);
         }
         add_jobs(tx, now, environment, decision).await
     }
 
     /// When what is wanted or published now has lived its time; never where lives are not limited.
-    pub(super) fn expiry(&self, now: i64) -> Option<i64> {
-        let ttl = self.inner.ttl_ms;
-        (ttl > 0).then(|| now.saturating_add(ttl))
+    /// `ttl`: as the project's policy says; `kept`: as somebody asked.
+    pub(super) fn expiry(&self, now: i64, ttl: Option<i64>, kept: Option<i64>) -> Option<i64> {
+        let ttl = ttl.unwrap_or(self.inner.ttl_ms);
+        (ttl > 0).then(|| now.saturating_add(ttl).max(kept.unwrap_or(now)))
     }
 }
 
