@@ -363,6 +363,15 @@ impl fmt::Display for Permission {
     }
 }
 
+/// The files of a change, as far as the forge lists them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangedFiles {
+    /// Paths that are written, removed or renamed; of a renamed file both.
+    pub paths: Vec<String>,
+    /// Whether there may be more: forges cut long lists.
+    pub is_cut: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

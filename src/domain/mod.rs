@@ -18,6 +18,8 @@ pub mod host;
 pub mod host_name;
 pub mod interchange;
 pub mod job;
+pub mod length;
+pub mod limits;
 pub mod line_diff;
 pub mod manifest;
 pub mod moment;

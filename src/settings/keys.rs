@@ -85,7 +85,13 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "labels",
         ],
     ),
-    ("projects", &["repository", "mode", "hosts", "trusted_bots", "secrets"]),
+    ("projects", &["repository", "mode", "hosts", "trusted_bots", "preview", "secrets"]),
+];
+
+/// Tables within a section.
+const WITHIN: &[(&str, &str, &[&str])] = &[
+    ("projects", "preview", &["trigger", "label", "drafts", "paths", "ttl", "probe", "urls", "comment"]),
+    ("preview", "probe", &["service", "path", "timeout"]),
 ];
 
 /// Refuses the first key that is not known.
@@ -97,18 +103,24 @@ pub(super) fn check(tree: &Value) -> Result<(), SettingsError> {
         match value {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    section(&format!("{key}[{index}]."), item, keys)?;
+                    section(&format!("{key}[{index}]."), key, item, keys)?;
                 }
             }
-            other => section(&format!("{key}."), other, keys)?,
+            other => section(&format!("{key}."), key, other, keys)?,
         }
     }
     Ok(())
 }
 
-fn section(prefix: &str, value: &Value, keys: &[&str]) -> Result<(), SettingsError> {
+fn section(prefix: &str, name: &str, value: &Value, keys: &[&str]) -> Result<(), SettingsError> {
     let Value::Object(table) = value else { return Ok(()) };
-    table.keys().try_for_each(|key| known(prefix, key, keys))
+    table.keys().try_for_each(|key| known(prefix, key, keys))?;
+    for (_, key, keys) in WITHIN.iter().filter(|(outer, ..)| *outer == name) {
+        if let Some(value) = table.get(*key) {
+            section(&format!("{prefix}{key}."), key, value, keys)?;
+        }
+    }
+    Ok(())
 }
 
 fn known(prefix: &str, key: &str, keys: &[&str]) -> Result<(), SettingsError> {

@@ -7,6 +7,7 @@ mod append;
 mod forges;
 mod keys;
 mod places;
+mod preview;
 mod sandbox;
 mod secrets;
 mod server;
@@ -23,6 +24,7 @@ use crate::domain::trust::Trust;
 pub use append::Addition;
 pub use forges::{Github, GithubCredentials, Gitlab};
 pub use places::{Host, Local, Machines, Mode, Placed, ProjectSettings, RepositoryKey, Urls};
+pub use preview::PreviewSettings;
 pub use sandbox::Sandbox;
 pub use secrets::SecretSource;
 pub use server::{Database, DatabaseUrl, Limits, Server, Worker};
@@ -209,6 +211,9 @@ impl Settings {
         self.server.check()?;
         self.worker.check()?;
         self.sandbox.check()?;
+        for project in &self.projects {
+            project.preview.check()?;
+        }
         for (index, host) in self.hosts.iter().enumerate() {
             host.check()?;
             if self.hosts[..index].iter().any(|other| other.name == host.name) {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::preview::PreviewSettings;
 use super::{SecretSource, SettingsError};
 use crate::domain::change::{ForgeKind, RepoName, Repository};
 use crate::domain::host::is_sandbox;
@@ -248,6 +249,9 @@ pub struct ProjectSettings {
     /// Logins of bots whose changes of the repository itself are the team's own, `renovate[bot]`.
     #[serde(default)]
     pub trusted_bots: Vec<String>,
+    /// What holds instead of the repository's own `preview:` block.
+    #[serde(default)]
+    pub preview: PreviewSettings,
     /// Secrets by name.
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretSource>,

@@ -196,6 +196,12 @@ impl Limits {
         CheckoutLimits { files: self.checkout_files, bytes: self.checkout_mb.saturating_mul(MIB) }
     }
 
+    /// How many previews there may be.
+    #[must_use]
+    pub const fn previews(&self) -> crate::domain::limits::Limits {
+        crate::domain::limits::Limits { all: self.environments, per_project: self.environments_per_project }
+    }
+
     /// How long a preview lives after its last deploy; `None` = for ever.
     #[must_use]
     pub fn ttl(&self) -> Option<Duration> {

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::domain::project::PreviewPolicy;
+use crate::domain::project::policy::{CommentMode, Drafts, Probe, Trigger};
 
 fn load(text: &str) -> Result<Settings, SettingsError> {
     load_with(text, &[])
@@ -33,6 +37,11 @@ fn the_whole_documented_file_is_accepted() {
     assert!(github.private_key_file.as_ref().unwrap().is_absolute());
     assert_eq!(settings.hosts[0].labels, ["preview"]);
     assert_eq!(settings.projects[0].trusted_bots, ["renovate[bot]"]);
+    let preview =
+        settings.projects[0].preview.over(PreviewPolicy { urls: vec!["api".to_owned()], ..Default::default() });
+    assert_eq!(preview, instead());
+    let nothing = PreviewSettings::default().over(instead());
+    assert_eq!(nothing, instead(), "what is left out is as the repository says");
     assert_eq!(settings.sandbox.confinement().memory, 1024 * 1024 * 1024);
     assert_eq!(settings.limits.checkout().bytes, 4096 * 1024 * 1024);
     assert_eq!(
@@ -94,6 +103,20 @@ fn a_secret_of_digits_stays_text() {
     assert_eq!(credentials.webhook_secret.expose_secret(), "0123456789");
 }
 
+/// What `full.toml` says instead of a repository's own policy.
+fn instead() -> PreviewPolicy {
+    PreviewPolicy {
+        trigger: Trigger::Label,
+        label: "try-me".to_owned(),
+        drafts: Drafts::Skip,
+        paths: vec!["apps/**".to_owned(), "!**/*.md".to_owned()],
+        ttl: Some(Duration::from_hours(72)),
+        probe: Probe { service: "web".to_owned(), path: "/healthz".to_owned(), timeout: Duration::from_mins(2) },
+        urls: vec!["web".to_owned()],
+        comment: CommentMode::OnChange,
+    }
+}
+
 #[test]
 fn what_is_wrong_is_named() {
     let cases = [
@@ -110,6 +133,19 @@ fn what_is_wrong_is_named() {
         ("[urls]\ntemplate = \"http://{hots}\"", "{hots} is not known"),
         ("[[projects]]\nrepository = \"acme/shop\"", "must be github:owner/name"),
         ("[[projects]]\nrepository = \"github:a/b\"\nsecrets = { K = \"hunter2\" }", "env:NAME"),
+        (
+            "[[projects]]\nrepository = \"github:a/b\"\npreview = { trigge = 1 }",
+            "did you mean `projects[0].preview.trigger`",
+        ),
+        (
+            "[[projects]]\nrepository = \"github:a/b\"\npreview.probe.pth = 1",
+            "did you mean `projects[0].preview.probe.path`",
+        ),
+        ("[[projects]]\nrepository = \"github:a/b\"\npreview = { trigger = \"never\" }", "trigger"),
+        ("[[projects]]\nrepository = \"github:a/b\"\npreview = { ttl = \"soon\" }", "no length of time"),
+        ("[[projects]]\nrepository = \"github:a/b\"\npreview = { paths = [\"a[\"] }", "`a[` is no glob"),
+        ("[[projects]]\nrepository = \"github:a/b\"\npreview = { label = \" \" }", "name of a label"),
+        ("[[projects]]\nrepository = \"github:a/b\"\npreview = { probe = { path = \"x\" } }", "begins with `/`"),
         ("[sandbox]\nmemory = 1", "unknown key `sandbox.memory`"),
         ("[sandbox]\nmemory_mb = 1", "sandbox.memory_mb must be 16 to 1048576"),
         ("[sandbox]\ncpus = nan", "sandbox.cpus must be 0.05 to 1024"),

@@ -15,8 +15,8 @@ use crate::domain::policy::Placement;
 use crate::domain::ports::{
     ClaimedJob, ComputePort, HookRunner, NetworkingPort, ProgressReporter, ReadinessProbe, StatePort,
 };
-use crate::domain::project::ProjectConfig;
 use crate::domain::project::validate::ProjectFiles;
+use crate::domain::project::{PreviewPolicy, ProjectConfig};
 use crate::domain::trust::Trust;
 
 /// What one job works with.
@@ -46,6 +46,8 @@ pub enum Place {
     On(String),
     /// Nowhere for now: what it waits for.
     Full(String),
+    /// Nowhere before it is its turn: why. It is told when that is.
+    Waits(String),
 }
 
 /// Makes benches and knows what settings say about projects.
@@ -59,6 +61,9 @@ pub trait Workshop: Send + Sync {
 
     /// Logins of bots whose changes are the team's own.
     fn trusted_bots(&self, repository: &Repository) -> &[String];
+
+    /// A repository's policy with what the settings say instead.
+    fn policy(&self, repository: &Repository, written: PreviewPolicy) -> PreviewPolicy;
 
     /// The mode whose overlay applies to a preview of this trust, `local`.
     fn mode(&self, repository: &Repository, trust: Trust) -> &'static str;

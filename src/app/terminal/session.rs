@@ -16,7 +16,7 @@ use crate::domain::environment::{Desired, Environment, Failure};
 use crate::domain::job::JobEnd;
 use crate::domain::ports::{
     ClaimedJob, EnvironmentOutcome, Environments, Errand, FolderEnvironments, FolderProject, Hosts as _, JobQueue,
-    NetworkingPort, StatePort,
+    NetworkingPort, Placing, StatePort,
 };
 use crate::domain::project::ProjectConfig;
 use crate::domain::trust::Trust;
@@ -192,7 +192,9 @@ impl Session {
                 return Ok(self.clear(&held.environment).await?);
             }
             After::Ready(deployed) => {
-                store.place(claim, crate::worker::converge::LOCAL_HOST, Trust::Trusted, None).await?;
+                let host = crate::worker::converge::LOCAL_HOST;
+                let placing = Placing { host, trust: Trust::Trusted, capacity: None, limits: None };
+                store.place(claim, &placing).await?;
                 EnvironmentOutcome::Ready {
                     commit: held.commit()?,
                     generation: held.environment.generation,

@@ -20,9 +20,9 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::{VmSpec, is_sandbox};
 use crate::domain::job::Work;
 use crate::domain::policy::Placement;
-use crate::domain::ports::{ClaimedJob, Hosts as _};
-use crate::domain::project::ProjectConfig;
+use crate::domain::ports::{ClaimedJob, Hosts as _, Placed as Outcome, Placing};
 use crate::domain::project::validate::ProjectFiles;
+use crate::domain::project::{PreviewPolicy, ProjectConfig};
 use crate::domain::redact::Redactor;
 use crate::domain::trust::Trust;
 use crate::outbound::compute::{ENVIRONMENT_LABEL, INSTALLATION_LABEL};
@@ -243,6 +243,13 @@ impl Workshop for Workshops {
         self.settings.project(repository).map_or(&[], |project| &project.trusted_bots)
     }
 
+    fn policy(&self, repository: &Repository, written: PreviewPolicy) -> PreviewPolicy {
+        match self.settings.project(repository) {
+            Some(project) => project.preview.over(written),
+            None => written,
+        }
+    }
+
     fn mode(&self, repository: &Repository, trust: Trust) -> &'static str {
         match self.settings.placement(repository) {
             _ if trust == Trust::Untrusted => Mode::Sandbox.as_str(),
@@ -304,8 +311,12 @@ impl Workshop for Workshops {
         }
         match self.settings.placement(repository) {
             Placed::In(Mode::Local) => {
-                self.store.place(&claimed.claim, LOCAL_HOST, Trust::Trusted, None).await?;
-                Ok(Place::On(LOCAL_HOST.to_owned()))
+                let limits = Some(self.settings.limits.previews());
+                let placing = Placing { host: LOCAL_HOST, trust: Trust::Trusted, capacity: None, limits };
+                Ok(match self.store.place(&claimed.claim, &placing).await? {
+                    Outcome::Waits(why) => Place::Waits(why),
+                    Outcome::There | Outcome::HostIsFull => Place::On(LOCAL_HOST.to_owned()),
+                })
             }
             Placed::In(mode) => {
                 let labels = self.settings.project(repository).map(|project| project.hosts.clone());

@@ -11,7 +11,8 @@ use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::host::{HostState, NoHost, VmInfo, VmSpec, choose_again, is_sandbox};
 use crate::domain::job::Claim;
-use crate::domain::ports::{HostFigures, HostRecord, Hosts};
+use crate::domain::limits::Limits;
+use crate::domain::ports::{HostFigures, HostRecord, Hosts, Placed, Placing};
 use crate::outbound::ssh::{Look, SshHost, SshOptions};
 use crate::settings::{Host, Settings};
 use crate::worker::watcher::Watched;
@@ -69,6 +70,7 @@ struct Seen {
 pub(crate) struct Pool {
     hosts: Vec<Arc<PoolHost>>,
     records: Arc<dyn Hosts>,
+    limits: Limits,
 }
 
 impl Pool {
@@ -81,7 +83,8 @@ impl Pool {
             settings: host.clone(),
             seen: Mutex::default(),
         };
-        Self { hosts: settings.hosts.iter().map(host).map(Arc::new).collect(), records }
+        let hosts = settings.hosts.iter().map(host).map(Arc::new).collect();
+        Self { hosts, records, limits: settings.limits.previews() }
     }
 
     /// All of them, in the order of the settings.
@@ -148,8 +151,11 @@ impl Pool {
                 Err(NoHost::NoRoom(reasons)) => return Ok(Place::Full(NoHost::NoRoom(reasons).to_string())),
                 Err(error) => return Err(PortError::new(ErrorKind::Invalid, error.to_string())),
             };
-            if self.records.place(claim, &host.name, trust, host.capacity).await? {
-                return Ok(Place::On(host.name.clone()));
+            let placing = Placing { host: &host.name, trust, capacity: host.capacity, limits: Some(self.limits) };
+            match self.records.place(claim, &placing).await? {
+                Placed::There => return Ok(Place::On(host.name.clone())),
+                Placed::Waits(why) => return Ok(Place::Waits(why)),
+                Placed::HostIsFull => {}
             }
         }
         Ok(Place::Full("no host has room: others were quicker".to_owned()))

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Call};
 use super::auth::{self, Caller};
-use super::contents::Source;
+use super::contents::{Source, Touched};
 use super::state::World;
 use super::{checks, comments, deployments, pulls, shapes};
 
@@ -12,6 +12,8 @@ pub(super) enum Reply {
     Now(Answer),
     /// The answer is a file of a git repository.
     File(Source),
+    /// The answer is the files of a pull request.
+    Touched(Touched),
 }
 
 /// Answers a request from the state, or says where the answer is.
@@ -78,6 +80,9 @@ fn in_repository(world: &mut World, id: u64, call: &Call, rest: &[&str]) -> Repl
     if let ("GET", ["contents", path @ ..]) = (call.method.as_str(), rest) {
         return file(world, id, &path.join("/"));
     }
+    if let ("GET", ["pulls", number, "files"]) = (call.method.as_str(), rest) {
+        return touched(world, id, number);
+    }
     Reply::Now(match (call.method.as_str(), rest) {
         (_, ["issues", rest @ ..]) => comments::route(world, id, call, rest),
         (_, ["check-runs", rest @ ..]) => checks::route(world, id, call, rest),
@@ -98,6 +103,20 @@ fn read(world: &World, id: u64, call: &Call, rest: &[&str]) -> Answer {
         ["commits", sha, "check-runs"] => checks::of_commit(world, repository, call, sha),
         ["collaborators", login, "permission"] => pulls::permission(world, repository, login),
         _ => Answer::unexpected(),
+    }
+}
+
+fn touched(world: &World, id: u64, number: &str) -> Reply {
+    let repository = &world.repositories[&id];
+    let pull = number.parse().ok().and_then(|number: u64| repository.pulls.get(&number));
+    match (pull, &repository.spec.git_dir) {
+        (Some(pull), Some(git_dir)) => Reply::Touched(Touched {
+            git_dir: git_dir.clone(),
+            base: pull.base_sha.clone(),
+            head: pull.head_sha.clone(),
+            base_url: world.base_url.clone(),
+        }),
+        _ => Reply::Now(Answer::missing()),
     }
 }
 

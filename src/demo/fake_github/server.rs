@@ -202,6 +202,7 @@ async fn respond(shared: &Shared, call: &Call) -> Answer {
     match reply {
         Reply::Now(answer) => answer,
         Reply::File(source) => contents::get(&source, call).await,
+        Reply::Touched(touched) => contents::touched(&touched, call).await,
     }
 }
 

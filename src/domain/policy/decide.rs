@@ -5,7 +5,7 @@ use crate::domain::event::EventKind;
 use crate::domain::job::Work;
 use crate::domain::trust::Trust;
 
-use super::refusal::{Refusal, admit, asked_before};
+use super::refusal::{self, Refusal, admit, asked_before};
 use super::situation::{ProjectPolicy, Situation};
 
 /// What an event that is no command leads to. `event` is only a hint: the change's present state decides.
@@ -19,6 +19,15 @@ pub fn decide(event: &EventKind, situation: &Situation<'_>) -> Decision {
         ChangeState::Closed => close(situation, Cause::Closed, "closed"),
         ChangeState::Merged => close(situation, Cause::Merged, "merged"),
     }
+}
+
+/// Whether what this event leads to depends on the files of the change. It never does for a close.
+#[must_use]
+pub fn needs_files(event: &EventKind, situation: &Situation<'_>) -> bool {
+    situation.change.state == ChangeState::Open
+        && !matches!(event, EventKind::Commented { .. })
+        && stays_down(event, situation).is_none()
+        && refusal::needs_files(situation)
 }
 
 fn close(situation: &Situation<'_>, cause: Cause, ended: &str) -> Decision {

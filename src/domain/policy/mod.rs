@@ -2,6 +2,7 @@
 
 mod approval;
 mod decide;
+mod life;
 mod obey;
 mod refusal;
 mod reset;
@@ -11,7 +12,7 @@ mod standing;
 mod tests;
 
 pub use approval::was_shown;
-pub use decide::decide;
+pub use decide::{decide, needs_files};
 pub use obey::obey;
 pub use refusal::NO_PLACE;
 pub use situation::{Order, Placement, ProjectPolicy, Situation};

@@ -1,8 +1,8 @@
 //! Why an open change gets no preview. Reasons are plain sentences; the wording escapes them.
 
 use crate::domain::environment::{Cause, Desired};
-use crate::domain::project::PreviewPolicy;
 use crate::domain::project::policy::{Drafts, Trigger};
+use crate::domain::project::{PreviewPolicy, paths};
 use crate::domain::trust::{Approval, Trust};
 
 use super::situation::{Placement, Situation};
@@ -68,11 +68,29 @@ fn filtered(situation: &Situation<'_>, preview: &PreviewPolicy) -> Option<Refusa
         return Some(policy("the change is a draft, and drafts get no preview here"));
     }
     match preview.trigger {
-        Trigger::Auto => None,
-        Trigger::Label if has_label(situation, &preview.label) => None,
-        Trigger::Label => Some(policy(format!("the change does not have the label {}", preview.label))),
+        Trigger::Label if !has_label(situation, &preview.label) => {
+            Some(policy(format!("the change does not have the label {}", preview.label)))
+        }
         Trigger::Command => Some(policy("a preview is made only on request: comment /preview deploy")),
+        Trigger::Auto | Trigger::Label => untouched(situation, preview),
     }
+}
+
+/// What a change does not touch needs no preview. A list that was cut may lack the file that matters.
+fn untouched(situation: &Situation<'_>, preview: &PreviewPolicy) -> Option<Refusal> {
+    let files = situation.files.filter(|files| !preview.paths.is_empty() && !files.is_cut)?;
+    let named = paths::any_named(&preview.paths, files.paths.iter().map(String::as_str));
+    (!named).then(|| policy("the change touches none of the files that preview.paths names"))
+}
+
+/// Whether a decision about this open change depends on its files: they are a page or more to ask for.
+pub(super) fn needs_files(situation: &Situation<'_>) -> bool {
+    let Some(preview) = situation.preview() else { return false };
+    situation.files.is_none()
+        && !preview.paths.is_empty()
+        && !has_label(situation, OPT_OUT_LABEL)
+        && !asked_before(situation)
+        && filtered(situation, &preview).is_none()
 }
 
 fn unplaced(situation: &Situation<'_>) -> Option<Refusal> {

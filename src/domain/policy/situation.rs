@@ -1,5 +1,6 @@
-use crate::domain::change::{Account, Change, ChangeRef, Permission, Sha};
+use crate::domain::change::{Account, Change, ChangeRef, ChangedFiles, Permission, Sha};
 use crate::domain::command::{Command, CommandError};
+use crate::domain::decision::DecisionRecord;
 use crate::domain::environment::{Desired, Environment};
 use crate::domain::project::PreviewPolicy;
 use crate::domain::trust::Approval;
@@ -20,9 +21,8 @@ pub enum Placement {
 pub enum ProjectPolicy {
     /// No `previewctl.yaml` at base or head: the repository does not want previews.
     Missing,
-    /// It is there but cannot be read; defaults rule, and the deploy will say what is wrong.
-    Unreadable,
-    /// As written.
+    /// As written, with what the settings say instead; the defaults where it cannot be read, and then the deploy says what
+    /// is wrong.
     Known(PreviewPolicy),
 }
 
@@ -47,6 +47,8 @@ pub struct Situation<'a> {
     pub sandbox: bool,
     /// Logins of bots whose changes are the team's own, as the settings of the project say.
     pub trusted_bots: &'a [String],
+    /// The change's files; `None` when nobody looked, which counts as if all mattered.
+    pub files: Option<&'a ChangedFiles>,
     /// Services that can be reset, as the configuration at the deployed commit says; empty when unknown.
     pub resettable: &'a [String],
 }
@@ -68,16 +70,17 @@ pub struct Order<'a> {
     pub denied_before: bool,
     /// The commit that the bot's comment on the change showed when this was said, where that is known.
     pub shown: Option<&'a Sha>,
+    /// What was decided about the change before, newest first, where the order asks for it.
+    pub past: &'a [DecisionRecord],
     /// Now, ms since the epoch.
     pub at: i64,
 }
 
 impl Situation<'_> {
-    /// The project's policy, defaults where it cannot be read; `None` when the repository wants no previews.
+    /// The project's policy; `None` when the repository wants no previews.
     pub(super) fn preview(&self) -> Option<PreviewPolicy> {
         match self.policy {
             ProjectPolicy::Missing => None,
-            ProjectPolicy::Unreadable => Some(PreviewPolicy::default()),
             ProjectPolicy::Known(policy) => Some(policy.clone()),
         }
     }

@@ -6,6 +6,7 @@ use crate::domain::environment::{Environment, Project};
 use crate::domain::error::PortResult;
 use crate::domain::event::{Delivery, DeliveryId};
 use crate::domain::job::Claim;
+use crate::domain::project::Terms;
 
 /// The result of one assessment, to be written in one transaction.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Assessment {
     /// The environment that the decisions were made against; its revision must still be the stored one.
     /// `None`: there was no row, and one is made when a decision is more than "nothing".
     pub environment: Option<Environment>,
+    /// What the project's policy says of the preview; `None` where nobody read it.
+    pub terms: Option<Terms>,
     /// What was decided, oldest first. Each is applied in turn.
     pub decisions: Vec<DecisionRecord>,
     /// Deliveries that are answered by this, each with its outcome in words.

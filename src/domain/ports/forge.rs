@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::domain::change::{Account, Change, ChangeNumber, ForgeKind, Permission, Repository, Sha};
+use crate::domain::change::{Account, Change, ChangeNumber, ChangedFiles, ForgeKind, Permission, Repository, Sha};
 use crate::domain::environment::Annotation;
 use crate::domain::error::PortResult;
 use crate::domain::job::Reaction;
@@ -177,6 +177,9 @@ pub trait Forge: Send + Sync {
 
     /// A change as it is now.
     async fn change(&self, repository: &Repository, number: ChangeNumber) -> PortResult<Option<Change>>;
+
+    /// Files that a change touches; `is_cut` when the forge does not list all of them.
+    async fn changed_files(&self, repository: &Repository, number: ChangeNumber) -> PortResult<ChangedFiles>;
 
     /// Open changes whose head is this commit.
     async fn changes_with_head(&self, repository: &Repository, sha: &Sha) -> PortResult<Vec<ChangeNumber>>;

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 
 use crate::domain::error::PortResult;
 use crate::domain::job::Claim;
+use crate::domain::limits::Limits;
 use crate::domain::trust::Trust;
 
 /// What a look at a host found.
@@ -50,11 +51,33 @@ pub trait Hosts: Send + Sync {
     /// Says whether a host gets new environments.
     async fn drain(&self, name: &str, draining: bool) -> PortResult<()>;
 
-    /// Places the claim's environment on a host, the bot's own machine or one that has room for it: at most `capacity` are
-    /// there then. False when others were quicker. One that is there already stays. `trust` is whose code it is placed for,
-    /// as the caller knows it: what was decided since must not be taken for what runs.
+    /// Places the claim's environment. One that is there already stays, whatever the limits are by now.
     ///
     /// # Errors
     /// `Fenced` when the claim was lost.
-    async fn place(&self, claim: &Claim, host: &str, trust: Trust, capacity: Option<u32>) -> PortResult<bool>;
+    async fn place(&self, claim: &Claim, placing: &Placing<'_>) -> PortResult<Placed>;
+}
+
+/// Where an environment is to be placed.
+#[derive(Debug, Clone, Copy)]
+pub struct Placing<'a> {
+    /// The host; the bot's own machine is one too.
+    pub host: &'a str,
+    /// Whose code it is placed for, as the caller knows it: what was decided since must not be taken for what runs.
+    pub trust: Trust,
+    /// At most so many are on the host then.
+    pub capacity: Option<u32>,
+    /// How many there may be in all; `None`: a person's own are not counted.
+    pub limits: Option<Limits>,
+}
+
+/// What came of placing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// It is there.
+    There,
+    /// Others were quicker, and the host is full.
+    HostIsFull,
+    /// So many previews are there that it waits: why.
+    Waits(String),
 }

@@ -35,7 +35,7 @@ pub use forge::{
 };
 pub use git::{CheckoutLimits, Git};
 pub use hook_runner::{HookCommand, HookExit, HookOutcome, HookOutput, HookRunner};
-pub use hosts::{HostFigures, HostRecord, Hosts};
+pub use hosts::{HostFigures, HostRecord, Hosts, Placed, Placing};
 pub use housekeeping::{Housekeeping, MakeWay};
 pub use job_queue::{Accepted, ClaimedJob, Heartbeat, JobFilter, JobQueue, Room};
 pub use journal::Journal;

@@ -91,8 +91,22 @@ pub async fn load(
     reader: &dyn ProjectReader,
     files: &dyn ProjectFiles,
 ) -> Result<Loaded, LoadError> {
+    load_adjusted(request, reader, files, |policy| policy).await
+}
+
+/// The same, with a policy that is the reader's own in part.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_adjusted(
+    request: &Request<'_>,
+    reader: &dyn ProjectReader,
+    files: &dyn ProjectFiles,
+    adjust: impl FnOnce(PreviewPolicy) -> PreviewPolicy + Send,
+) -> Result<Loaded, LoadError> {
     let mut reading = Reading::of(request.mode, reader).await?;
     if !reading.unreadable {
+        reading.config.preview = adjust(std::mem::take(&mut reading.config.preview));
         let config = &reading.config;
         let mut found = without_own_cycles(validate::validate_with_secrets(config, request.secrets));
         found.extend(validate::validate_files(config, request.root, files));

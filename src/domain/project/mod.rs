@@ -5,6 +5,7 @@ pub mod graph;
 pub mod load;
 pub mod overlay;
 pub mod parse;
+pub mod paths;
 pub mod places;
 pub mod policy;
 pub mod problem;
@@ -14,7 +15,7 @@ pub mod validate;
 
 use std::collections::BTreeMap;
 
-pub use policy::PreviewPolicy;
+pub use policy::{PreviewPolicy, Terms};
 
 /// A parsed and merged `previewctl.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

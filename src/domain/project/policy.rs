@@ -1,9 +1,15 @@
 //! The `preview:` block (design §11): the repository's own policy. The Go tool ignores it.
 
+use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::domain::change::NameError;
+
 /// When a change gets a preview by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// Always.
     #[default]
@@ -15,7 +21,8 @@ pub enum Trigger {
 }
 
 /// What to do with drafts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Drafts {
     /// Preview them.
     #[default]
@@ -25,7 +32,8 @@ pub enum Drafts {
 }
 
 /// When to comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CommentMode {
     /// One sticky comment.
     #[default]
@@ -34,6 +42,37 @@ pub enum CommentMode {
     OnChange,
     /// Never.
     Off,
+}
+
+impl CommentMode {
+    /// The word in files and tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::OnChange => "on_change",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl FromStr for CommentMode {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let all = [Self::Always, Self::OnChange, Self::Off];
+        let found = all.into_iter().find(|mode| mode.as_str() == text);
+        found.ok_or_else(|| NameError::new("comment mode", text, "it must be `always`, `on_change` or `off`"))
+    }
+}
+
+/// What a policy says of a preview beside whether there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Terms {
+    /// How long it lives after a deploy, in ms; `None` = as the settings say for all.
+    pub ttl_ms: Option<i64>,
+    /// When to comment.
+    pub comment: CommentMode,
 }
 
 /// `preview.probe`: how to tell that the preview answers.
@@ -86,5 +125,14 @@ impl Default for PreviewPolicy {
             urls: Vec::new(),
             comment: CommentMode::default(),
         }
+    }
+}
+
+impl PreviewPolicy {
+    /// What it says of a preview beside whether there is one.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let ttl_ms = self.ttl.map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+        Terms { ttl_ms, comment: self.comment }
     }
 }

@@ -1,6 +1,7 @@
 use crate::domain::environment::{Cause, Desired};
 use crate::domain::job::{Job, JobState, Work};
 use crate::domain::progress::StepStatus;
+use crate::domain::project::policy::CommentMode;
 use crate::domain::report::{Shown, Snapshot};
 
 /// The word that people see for an environment, from desired, jobs and entry.
@@ -49,6 +50,20 @@ fn absent(snapshot: &Snapshot, active: bool) -> Shown {
         Cause::Expired => Shown::Expired,
         Cause::Disk => Shown::Failed,
         _ => Shown::Destroyed,
+    }
+}
+
+/// Whether a change without a comment of ours gets one now. One that is there is kept true in any case.
+#[must_use]
+pub fn begins_comment(snapshot: &Snapshot) -> bool {
+    let was_deployed = snapshot.environment.published.is_some();
+    match (snapshot.environment.terms.comment, shown(snapshot)) {
+        // Nothing was ever shown.
+        (_, Shown::Skipped | Shown::Destroying | Shown::Destroyed | Shown::Expired) | (CommentMode::Off, _) => {
+            false
+        }
+        (CommentMode::Always, _) | (CommentMode::OnChange, Shown::Failed) => true,
+        (CommentMode::OnChange, _) => was_deployed,
     }
 }
 

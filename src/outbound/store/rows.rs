@@ -14,6 +14,7 @@ use crate::domain::event::{Delivery, DeliveryId, Event};
 use crate::domain::job::{Job, JobId, JobState};
 use crate::domain::ports::{AuditRecord, Posted, PostedKind};
 use crate::domain::progress::StepStatus;
+use crate::domain::project::Terms;
 use crate::domain::report::StepLine;
 use crate::domain::trust::{Approval, Trust};
 
@@ -87,6 +88,9 @@ pub(super) struct EnvironmentRow {
     approved_base: Option<String>,
     approved_by: Option<String>,
     approved_at: Option<i64>,
+    ttl_ms: Option<i64>,
+    comment_mode: String,
+    kept_until: Option<i64>,
 }
 
 impl EnvironmentRow {
@@ -111,6 +115,8 @@ impl EnvironmentRow {
         Ok(Environment {
             desired: self.wanted()?,
             approval: self.approval()?,
+            terms: Terms { ttl_ms: self.ttl_ms, comment: word("comment mode", &self.comment_mode)? },
+            kept_until: self.kept_until,
             trust: word::<Trust>("trust", &self.trust)?,
             life_trust: self.life_trust.as_deref().map(|text| word("trust of a life", text)).transpose()?,
             cause: word("cause", &self.cause)?,

@@ -5,19 +5,39 @@ use crate::domain::error::{ErrorKind, PortResult};
 use crate::domain::policy::ProjectPolicy;
 use crate::domain::ports::Forge;
 use crate::domain::project::overlay::BASE_FILE;
-use crate::domain::project::{PreviewPolicy, ProjectConfig, parse};
+use crate::domain::project::{PreviewPolicy, ProjectConfig, Terms, parse};
 
 /// Policy, name and services of a project.
 pub(super) struct Configuration {
     pub(super) policy: ProjectPolicy,
     pub(super) name: Option<String>,
     pub(super) resettable: Vec<String>,
+    /// Whether the policy is the project's; the defaults stand in where nobody could read it.
+    pub(super) is_read: bool,
 }
 
 impl Configuration {
+    /// With what the settings say instead of the repository.
+    pub(super) fn adjusted(self, adjust: impl FnOnce(PreviewPolicy) -> PreviewPolicy) -> Self {
+        let policy = match self.policy {
+            ProjectPolicy::Missing => ProjectPolicy::Missing,
+            ProjectPolicy::Known(policy) => ProjectPolicy::Known(adjust(policy)),
+        };
+        Self { policy, ..self }
+    }
+
+    /// What the policy says of a preview beside whether there is one.
+    pub(super) fn terms(&self) -> Option<Terms> {
+        match &self.policy {
+            ProjectPolicy::Known(policy) if self.is_read => Some(policy.terms()),
+            _ => None,
+        }
+    }
+
     /// What stands in where nobody needs to know.
-    pub(super) const fn unread() -> Self {
-        Self { policy: ProjectPolicy::Unreadable, name: None, resettable: Vec::new() }
+    pub(super) fn unread() -> Self {
+        let policy = ProjectPolicy::Known(PreviewPolicy::default());
+        Self { policy, name: None, resettable: Vec::new(), is_read: false }
     }
 }
 
@@ -43,16 +63,18 @@ pub(super) async fn configuration(
                 Read::Parsed(head) => crate::manager::resettable_services(head),
                 Read::Absent | Read::Broken => crate::manager::resettable_services(&base),
             };
-            Configuration { name: Some(base.name.clone()), resettable, policy: ProjectPolicy::Known(base.preview) }
+            let (name, policy) = (Some(base.name.clone()), ProjectPolicy::Known(base.preview));
+            Configuration { name, resettable, policy, is_read: true }
         }
         (Read::Absent, Read::Parsed(config)) => Configuration {
             name: Some(config.name.clone()),
             resettable: crate::manager::resettable_services(&config),
             policy: ProjectPolicy::Known(PreviewPolicy::default()),
+            is_read: true,
         },
         (Read::Broken, _) | (Read::Absent, Read::Broken) => Configuration::unread(),
         (Read::Absent, Read::Absent) => {
-            Configuration { name: None, resettable: Vec::new(), policy: ProjectPolicy::Missing }
+            Configuration { name: None, resettable: Vec::new(), policy: ProjectPolicy::Missing, is_read: false }
         }
     })
 }

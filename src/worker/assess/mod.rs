@@ -29,6 +29,9 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// An order that could not be obeyed for this long (in ms) is not obeyed any more: nobody expects it to come true.
 const STALE_ORDER_MS: i64 = 3_600_000;
 
+/// Decisions that somebody who asks why is told of.
+const LAST_DECISIONS: i64 = 10;
+
 /// Reads subjects from forges and decides about them.
 pub struct Assessor {
     /// Forges by kind.
@@ -105,6 +108,7 @@ impl Assessor {
             project: reading.project,
             change: reading.change,
             environment: reading.stored,
+            terms: reading.configuration.terms(),
             decisions,
             deliveries: outcomes,
         };
@@ -161,7 +165,8 @@ impl Assessor {
             let permission = if same { forge.permission(repository, author).await? } else { Permission::None };
             let bots = self.workshop.trusted_bots(repository);
             let own = policy::why_not_own(&change, repository.id, permission, bots).is_none();
-            (configuration(forge, repository, &change, (own, ordered)).await?, permission)
+            let written = configuration(forge, repository, &change, (own, ordered)).await?;
+            (written.adjusted(|policy| self.workshop.policy(repository, policy)), permission)
         };
         let wanted = configuration.name.clone().unwrap_or_else(|| repository.name.name().to_owned());
         let project = self.environments.ensure_project(repository, &wanted).await?;
@@ -188,6 +193,7 @@ impl Assessor {
             placement: self.workshop.placement(repository),
             sandbox: self.workshop.has_sandbox(),
             trusted_bots: self.workshop.trusted_bots(repository),
+            files: None,
             environment: reading.stored.clone(),
             active: reading.active,
             now: self.clock.now_ms(),
@@ -201,9 +207,11 @@ impl Assessor {
         // What the change is rules, but a reopen and a wish to run again also undo what somebody chose before.
         let strongest = hints.iter().rev().max_by_key(|(_, event)| weight(&event.kind));
         if let Some((delivery, event)) = strongest {
+            self.look_at_files(forge, &mut session, &event.kind).await?;
             let reason = session.decide(&delivery.id, &event.kind);
             outcomes.extend(hints.iter().map(|(d, _)| (d.id.clone(), reason.clone())));
         } else if events.is_empty() {
+            self.look_at_files(forge, &mut session, &EventKind::Edited).await?;
             session.decide_unprompted();
         }
         for (delivery, event) in &events {
@@ -213,6 +221,20 @@ impl Assessor {
             }
         }
         Ok((session.decisions, outcomes))
+    }
+
+    /// Asks for the change's files where they decide.
+    async fn look_at_files(
+        &self,
+        forge: &dyn Forge,
+        session: &mut Session<'_>,
+        event: &EventKind,
+    ) -> PortResult<()> {
+        if policy::needs_files(event, &session.situation()) {
+            let ChangeRef { repository, number } = &session.reading.change_ref;
+            session.files = Some(forge.changed_files(repository, *number).await?);
+        }
+        Ok(())
     }
 
     /// Obeys the commands of one comment, as the forge has the comment now.
@@ -245,6 +267,8 @@ impl Assessor {
         } else {
             None
         };
+        let asks_why = commands.iter().any(|command| matches!(command, Ok(Command::Why)));
+        let past = if asks_why { self.past(session).await? } else { Vec::new() };
         let mut reasons = Vec::new();
         for (index, command) in commands.into_iter().enumerate() {
             let order = Order {
@@ -255,6 +279,7 @@ impl Assessor {
                 index,
                 denied_before: denied_before || session.denied(&comment.author.login),
                 shown: shown.as_ref(),
+                past: &past,
                 at: session.now,
             };
             reasons.push(session.obey(&delivery.id, &order));
@@ -272,6 +297,15 @@ impl Assessor {
         let Some(sticky) = forge.comment(&reading.change_ref.repository, sticky).await? else { return Ok(None) };
         let head = &reading.change.head.sha;
         Ok(policy::was_shown(head, &sticky, said).then(|| head.clone()))
+    }
+
+    /// What was decided about the change so far, newest first.
+    async fn past(&self, session: &Session<'_>) -> PortResult<Vec<DecisionRecord>> {
+        let mut past: Vec<DecisionRecord> = session.decisions.iter().rev().cloned().collect();
+        if let Some(environment) = &session.reading.stored {
+            past.extend(self.assessments.decisions_of_environment(environment.id, LAST_DECISIONS).await?);
+        }
+        Ok(past)
     }
 
     async fn denied_before(&self, session: &Session<'_>, login: &str) -> PortResult<bool> {

@@ -1,6 +1,7 @@
 //! Decisions of one assessment, each made with those before it in mind.
 
 use super::{Reading, is_denial_of};
+use crate::domain::change::ChangedFiles;
 use crate::domain::decision::{Decision, DecisionRecord};
 use crate::domain::environment::Environment;
 use crate::domain::event::{DeliveryId, EventKind};
@@ -12,6 +13,7 @@ pub(super) struct Session<'a> {
     pub(super) placement: policy::Placement,
     pub(super) sandbox: bool,
     pub(super) trusted_bots: &'a [String],
+    pub(super) files: Option<ChangedFiles>,
     pub(super) environment: Option<Environment>,
     pub(super) active: bool,
     pub(super) now: i64,
@@ -19,7 +21,7 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn situation(&self) -> Situation<'_> {
+    pub(super) fn situation(&self) -> Situation<'_> {
         Situation {
             change_ref: &self.reading.change_ref,
             change: &self.reading.change,
@@ -30,6 +32,7 @@ impl Session<'_> {
             placement: &self.placement,
             sandbox: self.sandbox,
             trusted_bots: self.trusted_bots,
+            files: self.files.as_ref(),
             resettable: &self.reading.configuration.resettable,
         }
     }

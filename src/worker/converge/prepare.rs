@@ -113,7 +113,9 @@ impl Converger {
         let mode = self.workshop.mode(repository, environment.trust_in_force());
         let request = Request { mode, root: &root, secrets: Some(&secrets) };
         let files = self.workshop.project_files(checkout);
-        let mut loaded = load::load(&request, &self.reader(repository, commit), &*files).await?;
+        let reader = self.reader(repository, commit);
+        let adjust = |policy| self.workshop.policy(repository, policy);
+        let mut loaded = load::load_adjusted(&request, &reader, &*files, adjust).await?;
         for warning in &loaded.warnings {
             tracing::warn!(repository = %repository.name, commit = %commit.short(), %warning, "configuration");
         }
@@ -136,9 +138,10 @@ impl Converger {
         // Where nothing was made, no hook has anything to undo, and what is checked out may be what could not be used.
         let config = match ruling.as_ref().filter(|_| environment.entry.is_some()) {
             Some(ruling) => {
-                let mut recalled = load::recall(mode, &self.reader(repository, ruling)).await?;
-                leave_out_proxy(&mut recalled.config);
-                recalled.config
+                let mut config = load::recall(mode, &self.reader(repository, ruling)).await?.config;
+                config.preview = self.workshop.policy(repository, config.preview);
+                leave_out_proxy(&mut config);
+                config
             }
             None => ProjectConfig {
                 version: 1,

@@ -2,7 +2,6 @@
 
 use crate::domain::error::PortResult;
 use crate::domain::ports::{Posted, PostedKind};
-use crate::domain::report::Shown;
 use crate::domain::wording;
 
 use super::visit::{Visit, hash, unless_missing};
@@ -10,7 +9,7 @@ use super::visit::{Visit, hash, unless_missing};
 impl Visit<'_> {
     pub(super) async fn show_comment(&mut self, public_url: &str) -> PortResult<()> {
         let before = self.posted(PostedKind::Comment, "").cloned();
-        if before.is_none() && is_silent(&wording::shown(self.snapshot)) {
+        if before.is_none() && !wording::begins_comment(self.snapshot) {
             return Ok(());
         }
         let body = wording::comment(self.snapshot, public_url);
@@ -53,9 +52,4 @@ impl Visit<'_> {
         let state = wording::shown(self.snapshot).word().to_owned();
         self.save(Posted { kind: PostedKind::Comment, key: String::new(), forge_id: Some(id), hash, state }).await
     }
-}
-
-/// States that are not worth a comment where there was none: nothing was ever shown.
-const fn is_silent(shown: &Shown) -> bool {
-    matches!(shown, Shown::Skipped | Shown::Destroying | Shown::Destroyed | Shown::Expired)
 }

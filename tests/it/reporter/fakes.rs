@@ -184,6 +184,9 @@ impl Forge for FakeForge {
     async fn change(&self, _: &Repository, _: ChangeNumber) -> PortResult<Option<Change>> {
         unreachable!()
     }
+    async fn changed_files(&self, _: &Repository, _: ChangeNumber) -> PortResult<ChangedFiles> {
+        unreachable!()
+    }
     async fn changes_with_head(&self, _: &Repository, _: &Sha) -> PortResult<Vec<ChangeNumber>> {
         unreachable!()
     }

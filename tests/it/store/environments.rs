@@ -6,8 +6,7 @@ use previewbot::domain::environment::{Desired, Environment, Failure};
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::job::{JobEnd, JobState};
 use previewbot::domain::ports::{
-    ClaimedJob, Clock, EnvironmentOutcome, Environments, Hosts as _, JobQueue, Journal, PortLeases,
-    ProgressReporter,
+    ClaimedJob, Clock, EnvironmentOutcome, Environments, JobQueue, Journal, PortLeases, ProgressReporter,
 };
 use previewbot::domain::progress::{StepEvent, StepStatus};
 use previewbot::domain::trust::Trust;
@@ -16,7 +15,7 @@ use previewbot::outbound::store::StoredLeases;
 
 use super::{Bench, DAY_MS, LEASE, repository, sha, succeeded};
 
-fn ready(generation: i64) -> EnvironmentOutcome {
+pub(super) fn ready(generation: i64) -> EnvironmentOutcome {
     let urls = vec![("web".to_owned(), "http://localhost:1".to_owned())];
     EnvironmentOutcome::Ready { commit: sha('a'), generation, urls, deploy_ms: 41, seeded: true }
 }
@@ -40,7 +39,7 @@ fn leases(bench: &Bench, claimed: &ClaimedJob) -> StoredLeases {
 pub(super) async fn up(bench: &Bench) -> Environment {
     let environment = bench.push(1, &sha('a')).await;
     let claimed = bench.claim_kind("deploy").await;
-    assert!(bench.store.place(&claimed.claim, "local", Trust::Trusted, None).await.unwrap());
+    assert!(bench.placed(&claimed.claim, "local", Trust::Trusted).await);
     bench.store.record(&claimed.claim, ready(1)).await.unwrap();
     bench.store.finish(&claimed.claim, succeeded(), &[]).await.unwrap();
     bench.environment(environment.id).await

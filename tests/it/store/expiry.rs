@@ -3,10 +3,14 @@ use std::time::Duration;
 use previewbot::domain::decision::Decision;
 use previewbot::domain::environment::{Cause, Desired};
 use previewbot::domain::job::{JobEnd, JobState};
-use previewbot::domain::ports::{Clock, EnvironmentOutcome, Environments, Housekeeping, JobQueue};
+use previewbot::domain::ports::{
+    Assessment, Assessments, Clock, EnvironmentOutcome, Environments, Housekeeping, JobQueue,
+};
+use previewbot::domain::project::Terms;
+use previewbot::domain::project::policy::CommentMode;
 
-use super::environments::up;
-use super::{Bench, DAY_MS, DEPLOY, open_at, running, sha, succeeded};
+use super::environments::{ready, up};
+use super::{Bench, DAY_MS, DEPLOY, assessment, open_at, record, running, sha, succeeded};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -22,6 +26,26 @@ async fn a_push_shortly_before_the_end_begins_a_new_life_time() {
     assert!(bench.store.expire().await.unwrap().is_empty());
     assert_eq!(bench.environment(environment.id).await.desired, Desired::Running { commit: sha('b') });
     bench.claim_kind("deploy").await;
+}
+
+#[tokio::test]
+async fn a_preview_lives_as_long_as_its_policy_says() {
+    let bench = Bench::new().await;
+    let environment = up(&bench).await;
+    assert_eq!(environment.expires_at, Some(bench.clock.now_ms() + 7 * DAY_MS), "as the settings say for all");
+    let terms = Terms { ttl_ms: Some(DAY_MS), comment: CommentMode::Off };
+    let claim = bench.assess_claim(1).await;
+    let decisions = vec![record(running(&sha('b'), Cause::Change))];
+    let found =
+        Assessment { terms: Some(terms), ..assessment(bench.project().await, 1, Some(environment), decisions) };
+    bench.store.commit(&claim, found).await.unwrap();
+    bench.store.finish(&claim, succeeded(), &[]).await.unwrap();
+    let deploy = bench.claim_kind("deploy").await;
+    let wanted = bench.environment(deploy.job.environment_id.unwrap()).await;
+    assert_eq!((wanted.terms, wanted.expires_at), (terms, Some(bench.clock.now_ms() + DAY_MS)));
+    bench.clock.advance(HALF_A_MINUTE);
+    bench.store.record(&deploy.claim, ready(wanted.generation)).await.unwrap();
+    assert_eq!(bench.environment(wanted.id).await.expires_at, Some(bench.clock.now_ms() + DAY_MS));
 }
 
 #[tokio::test]

@@ -18,7 +18,9 @@ use previewbot::domain::environment::{Cause, Desired, Environment, EnvironmentId
 use previewbot::domain::error::PortResult;
 use previewbot::domain::event::{DeliveryId, Event, EventKind, NewDelivery, Parsed, Subject};
 use previewbot::domain::job::{Claim, Job, JobEnd, JobId, NewJob, Work};
-use previewbot::domain::ports::{Assessment, Assessments, ClaimedJob, Environments, JobFilter, JobQueue, Room};
+use previewbot::domain::ports::{
+    Assessment, Assessments, ClaimedJob, Environments, Hosts as _, JobFilter, JobQueue, Placed, Placing, Room,
+};
 use previewbot::domain::trust::Trust;
 use previewbot::outbound::store::{Location, OpenOptions, Store, StoreError};
 use sqlx::FromRow;
@@ -55,6 +57,10 @@ impl<const ON_SERVER: bool> Bench<ON_SERVER> {
         };
         let store = open_at(location, &clock, true, 7 * DAY_MS).await.unwrap();
         Self { folder, server, clock, store }
+    }
+
+    async fn placed(&self, claim: &Claim, host: &str, trust: Trust) -> bool {
+        self.store.place(claim, &placing(host, trust)).await.unwrap() == Placed::There
     }
 
     fn path(&self) -> PathBuf {
@@ -211,13 +217,18 @@ fn change(number: u64) -> Change {
     }
 }
 
+const fn placing(host: &str, trust: Trust) -> Placing<'_> {
+    Placing { host, trust, capacity: None, limits: None }
+}
+
 fn assessment(
     project: Project,
     number: u64,
     environment: Option<Environment>,
     decisions: Vec<DecisionRecord>,
 ) -> Assessment {
-    Assessment { project, change: change(number), environment, decisions, deliveries: Vec::new() }
+    let change = change(number);
+    Assessment { project, change, environment, terms: None, decisions, deliveries: Vec::new() }
 }
 
 fn record(decision: Decision) -> DecisionRecord {

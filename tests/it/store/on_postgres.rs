@@ -18,6 +18,8 @@ mod expiry;
 mod folders;
 #[path = "hosts.rs"]
 mod hosts;
+#[path = "limits.rs"]
+mod limits;
 #[path = "load.rs"]
 mod load;
 #[path = "making_way.rs"]

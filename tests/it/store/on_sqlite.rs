@@ -20,6 +20,8 @@ mod folders;
 mod full_disk;
 #[path = "hosts.rs"]
 mod hosts;
+#[path = "limits.rs"]
+mod limits;
 #[path = "load.rs"]
 mod load;
 #[path = "making_way.rs"]

@@ -10,7 +10,7 @@ use previewbot::domain::ports::{
 use previewbot::domain::trust::Trust;
 use previewbot::outbound::store::StoredState;
 
-use super::{Bench, LEASE, sha, succeeded};
+use super::{Bench, LEASE, placing, sha, succeeded};
 
 #[tokio::test]
 async fn a_heartbeat_keeps_the_lease_and_its_end_loses_the_job() {
@@ -48,7 +48,7 @@ async fn a_worker_that_lost_its_claim_can_change_nothing() {
             state.set_environment(&entry).await.unwrap_err(),
             state.remove_environment("pr-1").await.unwrap_err(),
             bench.store.record(&lost.claim, EnvironmentOutcome::Destroyed).await.unwrap_err(),
-            bench.store.place(&lost.claim, "local", Trust::Trusted, None).await.map(drop).unwrap_err(),
+            bench.store.place(&lost.claim, &placing("local", Trust::Trusted)).await.map(drop).unwrap_err(),
             bench.store.finish(&lost.claim, succeeded(), &[]).await.unwrap_err(),
         ];
         assert!(fenced.iter().all(|error| error.kind() == ErrorKind::Fenced), "{fenced:?}");

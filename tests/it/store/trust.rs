@@ -1,7 +1,7 @@
 use previewbot::domain::change::{Change, Head};
 use previewbot::domain::decision::{Decision, DesiredChange};
 use previewbot::domain::environment::{Cause, Desired, Environment};
-use previewbot::domain::ports::{Assessments, EnvironmentOutcome, Environments, Hosts as _, JobQueue};
+use previewbot::domain::ports::{Assessments, EnvironmentOutcome, Environments, JobQueue};
 use previewbot::domain::trust::{Approval, Trust};
 
 use super::{Bench, DEPLOY, assessment, change, record, running, sha, succeeded};
@@ -61,13 +61,13 @@ async fn a_life_keeps_the_trust_that_it_was_placed_for_until_it_is_destroyed() {
     let bench = Bench::new().await;
     let stranger = approved(&bench).await;
     let claimed = bench.claim_kind("deploy").await;
-    assert!(bench.store.place(&claimed.claim, "vm-1", Trust::Untrusted, None).await.unwrap());
+    assert!(bench.placed(&claimed.claim, "vm-1", Trust::Untrusted).await);
     assert_eq!(bench.environment(stranger.id).await.life_trust, Some(Trust::Untrusted));
 
     let own = bench.assess(1, running(&sha('a'), Cause::Command)).await.unwrap().unwrap();
     assert_eq!((own.trust, own.life_trust), (Trust::Trusted, Some(Trust::Untrusted)));
     assert!(own.is_outlived() && own.generation > stranger.generation, "the same commit is another wish");
-    assert!(bench.store.place(&claimed.claim, "vm-1", Trust::Untrusted, None).await.unwrap());
+    assert!(bench.placed(&claimed.claim, "vm-1", Trust::Untrusted).await);
     assert_eq!(
         bench.environment(own.id).await.life_trust,
         Some(Trust::Untrusted),
@@ -87,7 +87,7 @@ async fn a_life_has_the_trust_that_its_worker_saw_whatever_was_decided_since() {
     let claimed = bench.claim_kind("deploy").await;
     assert_eq!(own.trust, Trust::Trusted);
     let stranger = approved(&bench).await;
-    assert!(bench.store.place(&claimed.claim, "local", own.trust, None).await.unwrap());
+    assert!(bench.placed(&claimed.claim, "local", own.trust).await);
     let placed = bench.environment(stranger.id).await;
     assert_eq!((placed.trust, placed.life_trust), (Trust::Untrusted, Some(Trust::Trusted)));
     assert!(placed.is_outlived(), "it goes before a stranger's code comes");

@@ -80,7 +80,8 @@ impl<'r, 't> Child<'r, 't> {
         None
     }
 
-    fn items(&self) -> Vec<Child<'r, 't>> {
+    /// The items of a list.
+    pub(super) fn items(&self) -> Vec<Child<'r, 't>> {
         let numbered = self.reader.items(self.node, &self.place).into_iter().enumerate();
         numbered
             .map(|(index, node)| {

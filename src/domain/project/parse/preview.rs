@@ -2,8 +2,8 @@
 
 use super::block::{Block, Child};
 use super::scalar;
-use crate::domain::project::PreviewPolicy;
 use crate::domain::project::policy::{CommentMode, Drafts, Probe, Trigger};
+use crate::domain::project::{PreviewPolicy, paths};
 
 const KNOWN: [&str; 8] = ["trigger", "label", "drafts", "paths", "ttl", "probe", "urls", "comment"];
 const TRIGGERS: [(&str, Trigger); 3] =
@@ -19,7 +19,7 @@ pub(super) fn policy(child: &Child<'_, '_>, policy: PreviewPolicy) -> PreviewPol
         trigger: choice(&block, "trigger", &TRIGGERS).unwrap_or(policy.trigger),
         label: block.parsed("label", label).unwrap_or(policy.label),
         drafts: choice(&block, "drafts", &DRAFTS).unwrap_or(policy.drafts),
-        paths: block.child("paths").map_or(policy.paths, |_| block.texts("paths")),
+        paths: block.parsed("paths", few).map_or(policy.paths, |()| block.list("paths", pattern)),
         ttl: block.parsed("ttl", scalar::duration).or(policy.ttl),
         probe: match block.child("probe") {
             Some(child) => probe(&child, policy.probe),
@@ -37,6 +37,15 @@ fn probe(child: &Child<'_, '_>, probe: Probe) -> Probe {
         path: block.parsed("path", url_path).unwrap_or(probe.path),
         timeout: block.parsed("timeout", scalar::duration).unwrap_or(probe.timeout),
     }
+}
+
+fn few(child: &Child<'_, '_>) -> Option<()> {
+    if child.items().len() <= paths::MOST { Some(()) } else { child.mismatch("at most 100 globs") }
+}
+
+fn pattern(child: &Child<'_, '_>) -> Option<String> {
+    let text = child.text()?;
+    if paths::is_pattern(&text) { Some(text) } else { child.mismatch("a glob such as `apps/**`, or `!**/*.md`") }
 }
 
 fn label(child: &Child<'_, '_>) -> Option<String> {

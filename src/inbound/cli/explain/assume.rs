@@ -137,6 +137,7 @@ pub(super) fn decide(event: &Event, body: &[u8]) -> Assumption {
         placement: &Placement::Local,
         sandbox: true,
         trusted_bots: &[],
+        files: None,
         resettable: &["db".to_owned()],
     };
     let decisions = match (&event.kind, payload.comment) {
@@ -162,6 +163,7 @@ fn obey(situation: &Situation<'_>, comment: u64, body: &str, sender: &Account) -
             index,
             denied_before: false,
             shown: None,
+            past: &[],
             at: 0,
         };
         policy::obey(&order, situation)

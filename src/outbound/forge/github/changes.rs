@@ -6,12 +6,14 @@ use super::api::{Api, Request};
 use super::errors::optional;
 use super::text::encode;
 use crate::domain::change::{
-    Account, Base, Change, ChangeNumber, ChangeState, Head, Repository, RepositoryId, Sha,
+    Account, Base, Change, ChangeNumber, ChangeState, ChangedFiles, Head, Repository, RepositoryId, Sha,
 };
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 
 /// Bytes of a file that are read at most.
 const FILE_LIMIT: usize = 1024 * 1024;
+/// GitHub lists no more files of one pull request.
+const MAX_FILES: usize = 3_000;
 /// Asks for a file as it is, not as JSON around base64.
 const RAW: &str = "application/vnd.github.raw+json";
 
@@ -153,6 +155,29 @@ pub(super) async fn changes_with_head(
 fn with_head(pulls: Vec<ListedPull>, sha: &Sha) -> Vec<ChangeNumber> {
     let wanted = |pull: &ListedPull| pull.state == "open" && pull.head.sha == sha.as_str();
     pulls.into_iter().filter(wanted).map(|pull| ChangeNumber(pull.number)).collect()
+}
+
+#[derive(Deserialize)]
+struct PullFile {
+    filename: String,
+    #[serde(default)]
+    previous_filename: Option<String>,
+}
+
+/// Files that a pull request touches. GitHub lists 3,000 at most and does not say that it cut the list.
+pub(super) async fn files(api: &Api, repository: &Repository, number: ChangeNumber) -> PortResult<ChangedFiles> {
+    let path = format!("{}/pulls/{number}/files", Api::repository_path(repository)?);
+    let listed = match api.all_pages(repository, &path, |page: Vec<PullFile>| page).await {
+        Ok(listed) => listed,
+        // A page with more text than is read: so large a change is not judged by its files.
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            return Ok(ChangedFiles { paths: Vec::new(), is_cut: true });
+        }
+        Err(error) => return Err(error),
+    };
+    let is_cut = listed.len() >= MAX_FILES;
+    let paths = listed.into_iter().flat_map(|file| std::iter::once(file.filename).chain(file.previous_filename));
+    Ok(ChangedFiles { paths: paths.collect(), is_cut })
 }
 
 /// A file at a commit.

@@ -19,7 +19,7 @@ use secrecy::SecretString;
 
 use self::api::Api;
 use self::rights::Rights;
-use crate::domain::change::{Change, ChangeNumber, ForgeKind, Permission, Repository, Sha};
+use crate::domain::change::{Change, ChangeNumber, ChangedFiles, ForgeKind, Permission, Repository, Sha};
 use crate::domain::error::PortResult;
 use crate::domain::job::Reaction;
 use crate::domain::ports::{Check, Clock, Comment, Deployment, DeploymentState, Forge, NewCheck, NewDeployment};
@@ -63,6 +63,10 @@ impl Forge for GithubForge {
 
     async fn change(&self, repository: &Repository, number: ChangeNumber) -> PortResult<Option<Change>> {
         changes::change(&self.api, repository, number).await
+    }
+
+    async fn changed_files(&self, repository: &Repository, number: ChangeNumber) -> PortResult<ChangedFiles> {
+        changes::files(&self.api, repository, number).await
     }
 
     async fn changes_with_head(&self, repository: &Repository, sha: &Sha) -> PortResult<Vec<ChangeNumber>> {

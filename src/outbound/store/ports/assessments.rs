@@ -86,6 +86,7 @@ impl Store {
             None => self.make_row(tx, now, assessment).await?,
         };
         environment.change = Some(assessment.change.clone());
+        environment.terms = assessment.terms.unwrap_or(environment.terms);
         // A new commit, or another base, takes the leave for the old one back.
         environment.approval.take_if(|approval| !approval.covers(&assessment.change));
         for decision in decisions.clone() {
@@ -153,7 +154,8 @@ pub(super) async fn update(tx: &mut Tx, now: i64, environment: &Environment) -> 
         "UPDATE environments SET change_snapshot = $1, desired = $2, desired_commit = $3, cause = $4, actor = $5, \
          sticky = $6, reason = $7, generation = $8, push_cancellations = $9, failure = $10, created_at = $11, \
          destroyed_at = $12, expires_at = $13, trust = $14, approved_commit = $15, approved_base = $16, approved_by = $17, \
-         approved_at = $18, revision = revision + 1, updated_at = $19 WHERE id = $20",
+         approved_at = $18, ttl_ms = $19, comment_mode = $20, kept_until = $21, revision = revision + 1, updated_at = $22 \
+         WHERE id = $23",
     )
     .bind(environment.change.as_ref().map(Json))
     .bind(environment.desired.as_str())
@@ -173,6 +175,9 @@ pub(super) async fn update(tx: &mut Tx, now: i64, environment: &Environment) -> 
     .bind(approval.map(|approval| &approval.base))
     .bind(approval.map(|approval| &approval.by))
     .bind(approval.map(|approval| approval.at))
+    .bind(environment.terms.ttl_ms)
+    .bind(environment.terms.comment.as_str())
+    .bind(environment.kept_until)
     .bind(now)
     .bind(environment.id.0)
     .execute(&mut *tx)

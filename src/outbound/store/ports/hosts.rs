@@ -5,11 +5,10 @@ use sqlx::FromRow;
 
 use super::super::database::query;
 use super::environments::claimed_environment;
-use super::{Store, check_claim, commit, failed};
+use super::{Store, check_claim, commit, failed, limits};
 use crate::domain::error::PortResult;
 use crate::domain::job::Claim;
-use crate::domain::ports::{HostFigures, HostRecord, Hosts};
-use crate::domain::trust::Trust;
+use crate::domain::ports::{HostFigures, HostRecord, Hosts, Placed, Placing};
 
 #[derive(FromRow)]
 struct HostRow {
@@ -105,24 +104,33 @@ impl Hosts for Store {
         Ok(())
     }
 
-    async fn place(&self, claim: &Claim, host: &str, trust: Trust, capacity: Option<u32>) -> PortResult<bool> {
+    async fn place(&self, claim: &Claim, placing: &Placing<'_>) -> PortResult<Placed> {
+        let now = self.now();
         let mut tx = self.begin().await?;
         check_claim(&mut tx, claim).await?;
-        let id = claimed_environment(claim)?;
+        let id = claimed_environment(claim)?.0;
+        if let Some(limits) = placing.limits
+            && let Some(why) = limits::keeps_back(&mut tx, id, limits).await?
+        {
+            return Ok(Placed::Waits(why));
+        }
         let placed = query(
             "UPDATE environments SET host = $1, life_trust = coalesce(life_trust, $5), \
              revision = revision + 1, updated_at = $2 WHERE id = $3 \
              AND (host = $1 OR (SELECT count(*) FROM environments o WHERE o.host = $1) < $4)",
         )
-        .bind(host)
-        .bind(self.now())
-        .bind(id.0)
-        .bind(capacity.map_or(i64::MAX, i64::from))
-        .bind(trust.as_str())
+        .bind(placing.host)
+        .bind(now)
+        .bind(id)
+        .bind(placing.capacity.map_or(i64::MAX, i64::from))
+        .bind(placing.trust.as_str())
         .execute(&mut tx)
         .await
         .map_err(failed("place an environment"))?;
+        // There may be room for more than one.
+        limits::wake_next(&mut tx, now).await?;
         commit(tx).await?;
-        Ok(placed > 0)
+        self.tell_queue();
+        Ok(if placed > 0 { Placed::There } else { Placed::HostIsFull })
     }
 }

@@ -13,6 +13,7 @@ mod insert;
 mod jobs;
 mod journal;
 mod leases;
+mod limits;
 mod outcomes;
 mod prune;
 mod reports;

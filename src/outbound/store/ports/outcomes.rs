@@ -2,7 +2,7 @@
 
 use super::super::database::{Json, query, scalar};
 use super::environments::claimed_environment;
-use super::{Store, Tx, check_claim, commit, failed, touch_report};
+use super::{Store, Tx, check_claim, commit, failed, limits, touch_report};
 use crate::domain::change::Sha;
 use crate::domain::environment::Failure;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
@@ -35,15 +35,24 @@ impl Store {
             }
             EnvironmentOutcome::Stopped => stopped(&mut tx, now, id).await?,
             EnvironmentOutcome::DataReset => data_reset(&mut tx, now, id).await?,
-            EnvironmentOutcome::Destroyed => self.destroyed(&mut tx, now, id).await?,
+            EnvironmentOutcome::Destroyed => {
+                self.destroyed(&mut tx, now, id).await?;
+                limits::wake_next(&mut tx, now).await?;
+            }
         }
         touch_report(&mut tx, now, id).await?;
         commit(tx).await?;
-        self.tell_reports();
+        self.tell_all();
         Ok(())
     }
 
     async fn ready(&self, tx: &mut Tx, now: i64, id: i64, ready: &Ready) -> PortResult<()> {
+        let (ttl, kept): (Option<i64>, Option<i64>) =
+            query("SELECT ttl_ms, kept_until FROM environments WHERE id = $1")
+                .bind(id)
+                .fetch_one(&mut *tx)
+                .await
+                .map_err(failed("read how long an environment lives"))?;
         // The failure of a newer generation is not this deploy's to clear.
         query(
             "UPDATE environments SET published = $1, urls = $2, deploy_ms = $3, expires_at = $4, \
@@ -54,7 +63,7 @@ impl Store {
         .bind(ready.commit.as_str())
         .bind(Json(&ready.urls))
         .bind(ready.deploy_ms)
-        .bind(self.expiry(now))
+        .bind(self.expiry(now, ttl, kept))
         .bind(ready.seeded)
         .bind(now)
         .bind(id)
@@ -75,7 +84,7 @@ impl Store {
         query(
             "UPDATE environments SET last_life = life, life = $1, entry = NULL, published = NULL, urls = '[]', \
              failure = NULL, push_cancellations = 0, seeded_at = NULL, reset_at = NULL, deploy_ms = NULL, \
-             expires_at = CASE WHEN desired = 'running' THEN expires_at END, host = NULL, life_trust = NULL, \
+             expires_at = CASE WHEN desired = 'running' THEN expires_at END, host = NULL, life_trust = NULL, kept_until = NULL, \
              destroyed_at = $2, \
              created_at = CASE WHEN desired = 'running' THEN $2 ELSE created_at END, \
              revision = revision + 1, updated_at = $2 WHERE id = $3",

@@ -3,7 +3,7 @@
 use super::super::database::{query, scalar};
 use super::super::rows::{EnvironmentRow, JobRow, StepRow};
 use super::super::sql;
-use super::{Store, Tx, commit, failed};
+use super::{Store, Tx, commit, failed, limits};
 use crate::domain::environment::EnvironmentId;
 use crate::domain::error::PortResult;
 use crate::domain::job::JobState;
@@ -33,7 +33,11 @@ impl Store {
             (snapshot.steps, snapshot.planned_steps) = steps(&mut tx, row.id).await?;
             let job = row.job()?;
             if matches!(job.state, JobState::Queued | JobState::Waiting) {
-                snapshot.queue = Some(position(&mut tx, place).await?);
+                let in_line = limits::place_in_line(&mut tx, id.0).await?;
+                snapshot.queue = Some(match in_line {
+                    Some(place) => place,
+                    None => position(&mut tx, place).await?,
+                });
             }
             snapshot.job = Some(job);
         }
