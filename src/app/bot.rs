@@ -20,10 +20,11 @@ use crate::inbound::http::webhook::{GithubWebhook, WebhookSecrets};
 use crate::inbound::http::{self, HttpState};
 use crate::outbound::forge::github::{GithubApp, GithubForge};
 use crate::outbound::git::MirrorGit;
-use crate::outbound::store::{Location, OpenOptions, Store};
+use crate::outbound::store::{Location, OpenOptions, Serving, Store};
 use crate::settings::{DatabaseUrl, GithubCredentials, Settings};
 use crate::worker::assess::Assessor;
 use crate::worker::converge::Converger;
+use crate::worker::converge::LOCAL_HOST;
 use crate::worker::disk_guard::{self, DiskGuard, Guarded};
 use crate::worker::janitor::Janitor;
 use crate::worker::reporter::{Forges, Pace, Reporter};
@@ -71,15 +72,15 @@ pub struct Bot {
 /// Opens the store that the settings name.
 ///
 /// # Errors
-/// When it cannot be opened; with `serving`, also when another process serves it.
-pub async fn open_store(settings: &Settings, world: &World, serving: bool) -> anyhow::Result<Store> {
+/// When it cannot be opened; for a process that serves, also when another one serves it that it cannot be beside.
+pub async fn open_store(settings: &Settings, world: &World, serving: Serving) -> anyhow::Result<Store> {
     let ttl = settings.limits.ttl().unwrap_or_default();
     let options = OpenOptions {
         location: match &settings.database.url {
             DatabaseUrl::Sqlite(path) => Location::File(path.clone()),
             DatabaseUrl::Postgres(url) => Location::Server { url: url.clone(), clock: None },
         },
-        exclusive: serving,
+        serving,
         clock: world.clock.clone(),
         random: world.random.clone(),
         ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(0),
@@ -93,7 +94,7 @@ pub async fn open_store(settings: &Settings, world: &World, serving: bool) -> an
 /// When it cannot be opened.
 pub async fn open_terminal_store(settings: &Settings, world: &World) -> anyhow::Result<Store> {
     let limits = crate::settings::Limits { ttl_hours: 0, ..settings.limits.clone() };
-    open_store(&Settings { limits, ..settings.clone() }, world, false).await
+    open_store(&Settings { limits, ..settings.clone() }, world, Serving::No).await
 }
 
 impl Bot {
@@ -114,7 +115,12 @@ impl Bot {
         let settings = Arc::new(settings);
         let credentials = settings.github.as_ref().map(crate::settings::Github::credentials).transpose()?;
         warn_of_what_is_not_served(&settings);
-        let store = open_store(&settings, &world, true).await?;
+        let serving = if settings.runs_here() { Serving::Alone } else { Serving::Together };
+        let store = open_store(&settings, &world, serving).await?;
+        if serving == Serving::Together {
+            refuse_others_machines(&store).await?;
+        }
+        store.take_over().await?;
         let forges = forges(&settings, credentials.as_ref(), &world)?;
         let listener = TcpListener::bind(settings.server.listen)
             .await
@@ -228,7 +234,7 @@ impl Bot {
             environments,
             forges,
             world.clock.clone(),
-            settings.public_url.clone(),
+            (owner.clone(), settings.public_url.clone()),
         )
         .paced(paces.reporter);
         self.tasks.spawn(reporter.run(self.stop.clone()));
@@ -282,6 +288,26 @@ impl Bot {
         let stop = self.stop.clone();
         self.tasks.spawn(http::serve(listener, router, http::Patience::default(), stop));
     }
+}
+
+/// What runs on the machine of one bot only that one can tend, so it must serve alone.
+async fn refuse_others_machines(store: &Store) -> anyhow::Result<()> {
+    if !store.is_shared() {
+        return Ok(());
+    }
+    let environments = Environments::list(store, false).await?;
+    let local = environments.iter().filter(|environment| {
+        let is_theirs = environment.project.repository.forge != ForgeKind::Folder;
+        is_theirs && environment.entry.is_some() && environment.host.as_deref() == Some(LOCAL_HOST)
+    });
+    let names: Vec<String> = local.map(|e| format!("{}/{}", e.project.slug, e.name)).collect();
+    anyhow::ensure!(
+        names.is_empty(),
+        "{} run on the machine of one bot and no project has mode = \"local\" here: let that bot destroy them before \
+         several share its database",
+        names.join(", ")
+    );
+    Ok(())
 }
 
 /// Keeps hooks of the same user from reading the bot's memory and environment through `/proc`.

@@ -17,6 +17,7 @@ use crate::inbound::cli::{
 use crate::lifecycle;
 use crate::outbound::clock::{OsRandom, SystemClock};
 use crate::outbound::project_folder::ProjectFolder;
+use crate::outbound::store::Serving;
 use crate::settings::Settings;
 
 pub(super) fn world() -> World {
@@ -47,7 +48,8 @@ async fn of_bot(cli: Cli, config: Option<&std::path::Path>) -> anyhow::Result<()
         Command::Deliver(arguments) => deliver(&load()?, arguments).await,
         Command::List(arguments) => {
             let store =
-                bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), false).await?;
+                bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), Serving::No)
+                    .await?;
             Ok(list::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
         }
         Command::Status(arguments) => {
@@ -55,7 +57,8 @@ async fn of_bot(cli: Cli, config: Option<&std::path::Path>) -> anyhow::Result<()
         }
         Command::Jobs(arguments) => {
             let store =
-                bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), false).await?;
+                bot::open_store(&Settings::load_at_terminal(config, std::env::vars())?, &world(), Serving::No)
+                    .await?;
             Ok(jobs::run(&store, &arguments, &mut std::io::stdout().lock()).await?)
         }
         Command::Hosts(arguments) => super::hosts::run(config, arguments.action, &world()).await,
@@ -93,7 +96,7 @@ pub(super) fn show_problems(error: &anyhow::Error) -> Option<ExitCode> {
 
 async fn status(settings: Settings, arguments: &StatusArguments) -> anyhow::Result<()> {
     let here = Box::pin(super::terminal::here(settings.clone(), world(), arguments)).await?;
-    let store = bot::open_store(&settings, &world(), false).await?;
+    let store = bot::open_store(&settings, &world(), Serving::No).await?;
     Ok(status::run(&store, arguments, here, &mut std::io::stdout().lock()).await?)
 }
 
@@ -113,7 +116,7 @@ async fn explain(
     let mut out = std::io::stdout();
     match (&arguments.delivery, &arguments.event, &arguments.payload) {
         (Some(id), _, _) => {
-            let store = bot::open_store(&load()?, &world(), false).await?;
+            let store = bot::open_store(&load()?, &world(), Serving::No).await?;
             Ok(explain::stored(&store, id, arguments.json, &mut out).await?)
         }
         (None, Some(event), Some(file)) => {

@@ -9,6 +9,7 @@ use super::folders::FOLDER_MODE;
 use super::hosts;
 use crate::domain::checkup::{Finding, Judgement};
 use crate::outbound::forge::github::{GithubApp, GithubForge};
+use crate::outbound::store::Serving;
 use crate::settings::{DEFAULT_FILE, DatabaseUrl, Settings};
 
 /// Looks at everything.
@@ -99,7 +100,7 @@ async fn database(settings: &Settings, world: &World) -> Vec<Finding> {
     let path = match &settings.database.url {
         DatabaseUrl::Sqlite(path) => path,
         DatabaseUrl::Postgres(_) => {
-            let judged = match open_store(settings, world, false).await {
+            let judged = match open_store(settings, world, Serving::No).await {
                 Ok(store) => {
                     store.close().await;
                     Judgement::passed("the PostgreSQL database opens, its tables are up to date")
@@ -116,7 +117,7 @@ async fn database(settings: &Settings, world: &World) -> Vec<Finding> {
     if !path.exists() {
         return vec![Judgement::passed(format!("{shown} will be made")).of(SUBJECT, "open")];
     }
-    let opened = match open_store(settings, world, false).await {
+    let opened = match open_store(settings, world, Serving::No).await {
         Ok(store) => {
             store.close().await;
             Judgement::passed(format!("{shown} opens, its tables are up to date"))

@@ -257,6 +257,12 @@ impl Settings {
         DiskTerms { allowed: self.limits.disk_mb.saturating_mul(MIB), trusted: true }
     }
 
+    /// Whether a project's previews run on the bot's own machine.
+    #[must_use]
+    pub fn runs_here(&self) -> bool {
+        self.projects.iter().any(|project| project.mode == Some(Mode::Local))
+    }
+
     /// Where previews of this repository may be placed.
     #[must_use]
     pub fn placement(&self, repository: &crate::domain::change::Repository) -> Placed {

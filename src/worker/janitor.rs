@@ -10,6 +10,10 @@ use crate::domain::ports::{Clock, Housekeeping, JobQueue};
 
 const ROUNDS_PER_MINUTE: u32 = 12;
 const ROUNDS_PER_PRUNE: u32 = 720;
+/// What one process of several does.
+const DUTY: &str = "tidying";
+/// How long after its last round another takes it over, in ms: three rounds.
+const DUTY_MS: i64 = 15_000;
 
 /// Does what nobody asked for but everybody expects.
 pub struct Janitor {
@@ -38,10 +42,11 @@ impl Janitor {
         const ROUND: Duration = Duration::from_secs(5);
         let mut round: u32 = 0;
         while !stop.is_cancelled() {
-            if let Err(error) = self.turn(round).await {
-                tracing::error!(error = %error.chain(), "tidying failed");
+            match self.turn(round).await {
+                Ok(true) => round = round.wrapping_add(1),
+                Ok(false) => round = 0,
+                Err(error) => tracing::error!(error = %error.chain(), "tidying failed"),
             }
-            round = round.wrapping_add(1);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.clock.sleep(ROUND) => {}
@@ -49,13 +54,18 @@ impl Janitor {
         }
     }
 
-    /// One round, counted from 0; the first does everything.
+    /// One round, counted from 0 since this process has the duty; the first does everything. Whether it has the duty:
+    /// else it only takes up jobs of dead workers, since it may be the dead one's that has it.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn turn(&self, round: u32) -> PortResult<()> {
+    pub async fn turn(&self, round: u32) -> PortResult<bool> {
         for job in self.queue.rescue(&self.owner, false).await? {
             tracing::warn!(job.id = job.0, "the job's worker is gone; it runs again");
+        }
+        // All of it is harmless when two do it, and only waste.
+        if !self.housekeeping.take_duty(DUTY, &self.owner, DUTY_MS).await? {
+            return Ok(false);
         }
         for environment in self.housekeeping.expire().await? {
             tracing::info!(environment = environment.0, "the preview lived its time and is destroyed");
@@ -68,7 +78,7 @@ impl Janitor {
             let keep = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
             self.housekeeping.prune(self.clock.now_ms().saturating_sub(keep)).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn take_up(&self) -> PortResult<()> {

@@ -14,7 +14,7 @@ use previewbot::domain::host_name::service_label;
 use previewbot::domain::job::{NewJob, Work};
 use previewbot::domain::ports::{JobFilter, JobQueue as _};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
-use previewbot::outbound::store::{Location, OpenOptions, Store};
+use previewbot::outbound::store::{Location, OpenOptions, Serving, Store};
 use serde_json::{Value, json};
 
 use crate::support::names::{Fate, Kind, Name, all, assert_no_canary, of, texts};
@@ -147,10 +147,15 @@ async fn the_database_gives_every_name_back_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bot.db");
     let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
-    let store =
-        Store::open(OpenOptions { location: Location::File(path), exclusive: true, clock, random, ttl_ms: 0 })
-            .await
-            .unwrap();
+    let store = Store::open(OpenOptions {
+        location: Location::File(path),
+        serving: Serving::Alone,
+        clock,
+        random,
+        ttl_ms: 0,
+    })
+    .await
+    .unwrap();
     let texts = texts();
     let jobs: Vec<NewJob> = texts.iter().enumerate().map(|(at, text)| job(at, text)).collect();
     store.enqueue(&jobs).await.unwrap();

@@ -9,7 +9,7 @@ use previewbot::domain::event::Subject;
 use previewbot::domain::job::{JobEnd, NewJob, Work};
 use previewbot::domain::ports::{ClaimedJob, JobQueue};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
-use previewbot::outbound::store::{Location, OpenOptions, Store};
+use previewbot::outbound::store::{Location, OpenOptions, Serving, Store};
 use previewbot::worker::{Cancel, Ran, RunJob, Worker, WorkerOptions};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ async fn the_heart_beats_while_a_job_blocks_its_thread() {
     let folder = tempfile::tempdir().unwrap();
     let options = OpenOptions {
         location: Location::File(folder.path().join("bot.db")),
-        exclusive: true,
+        serving: Serving::Alone,
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
         ttl_ms: 0,

@@ -11,7 +11,7 @@ use previewbot::domain::event::Subject;
 use previewbot::domain::job::{JobEnd, NewJob, Work};
 use previewbot::domain::ports::{ClaimedJob, Environments, JobQueue};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
-use previewbot::outbound::store::{Location, OpenOptions, Store};
+use previewbot::outbound::store::{Location, OpenOptions, Serving, Store};
 use previewbot::worker::{Cancel, Ran, RunJob, Worker, WorkerOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
@@ -72,7 +72,7 @@ async fn assessments_that_hang_do_not_keep_environments_from_being_worked_on() {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
     let options = OpenOptions {
         location: Location::File(path.clone()),
-        exclusive: true,
+        serving: Serving::Alone,
         clock: clock.clone(),
         random,
         ttl_ms: 0,

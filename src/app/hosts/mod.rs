@@ -16,6 +16,7 @@ use crate::inbound::cli::arguments::HostsAction;
 use crate::inbound::cli::hosts::{Listed, SetHost};
 use crate::inbound::cli::{CliError, findings, hosts};
 use crate::outbound::ssh::examine;
+use crate::outbound::store::Serving;
 use crate::settings::{Host, Settings};
 use crate::worker::converge::LOCAL_HOST;
 
@@ -82,7 +83,7 @@ fn chosen<'a>(settings: &'a Settings, names: &[String]) -> Result<Vec<&'a Host>,
 
 /// Hosts of the settings, and behind them those that only previews are still on.
 async fn listed(settings: &Settings, world: &World) -> anyhow::Result<Vec<Listed>> {
-    let mut records = open_store(settings, world, false).await?.records().await?;
+    let mut records = open_store(settings, world, Serving::No).await?.records().await?;
     let mut listed: Vec<Listed> = Vec::new();
     for host in &settings.hosts {
         let at = records.iter().position(|record| record.name == host.name);
@@ -106,7 +107,7 @@ async fn listed(settings: &Settings, world: &World) -> anyhow::Result<Vec<Listed
 
 async fn drain(settings: &Settings, name: &str, draining: bool, world: &World) -> anyhow::Result<()> {
     known(settings, name)?;
-    let store = open_store(settings, world, false).await?;
+    let store = open_store(settings, world, Serving::No).await?;
     let records = store.records().await?;
     let before = records.into_iter().find(|record| record.name == name).unwrap_or_default();
     if before.draining != draining {

@@ -59,6 +59,12 @@ pub trait Environments: Send + Sync {
     /// Everything that a report of it is made from.
     async fn snapshot(&self, id: EnvironmentId) -> PortResult<Option<Snapshot>>;
 
+    /// The commit whose configuration made what is there; `None`: nothing was made, or by an older version.
+    async fn ruling(&self, id: EnvironmentId) -> PortResult<Option<Sha>>;
+
+    /// Notes the commit whose configuration makes what comes now, fenced by the job's claim.
+    async fn rule(&self, claim: &Claim, commit: &Sha) -> PortResult<()>;
+
     /// Records what a job did, fenced by its claim; raises revision and report revision.
     async fn record(&self, claim: &Claim, outcome: EnvironmentOutcome) -> PortResult<()>;
 }

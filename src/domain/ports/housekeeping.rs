@@ -40,6 +40,9 @@ pub trait Housekeeping: Send + Sync {
     /// many.
     async fn take_up_neglected(&self) -> PortResult<u64>;
 
+    /// Whether `holder` does this duty for the next `for_ms`: nobody else has it, or had it and let it run out.
+    async fn take_duty(&self, name: &str, holder: &str, for_ms: i64) -> PortResult<bool>;
+
     /// Removes ended jobs, deliveries with their bodies and decisions older than this (ms since the epoch), and what
     /// is in the audit log for more than 400 days.
     async fn prune(&self, before: i64) -> PortResult<()>;

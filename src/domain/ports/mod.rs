@@ -42,5 +42,5 @@ pub use journal::Journal;
 pub use networking::{NetworkingPort, PortLeases};
 pub use progress::{ProgressReporter, Silent};
 pub use readiness_probe::ReadinessProbe;
-pub use reports::{Posted, PostedKind, Reports};
+pub use reports::{Posted, PostedKind, REPORT_LEASE_MS, ReportLease, Reports};
 pub use state::StatePort;

@@ -48,12 +48,32 @@ pub struct Posted {
     pub state: String,
 }
 
+/// The leave to write one environment's report: nobody else does until it is given back or has run out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportLease {
+    /// Whose report.
+    pub environment: EnvironmentId,
+    /// The revision that the holder is about to show.
+    pub revision: i64,
+    /// The process that has it.
+    pub holder: String,
+}
+
+/// How long a [`ReportLease`] lasts after it was given or held, in ms: longer than one request to a forge may take.
+pub const REPORT_LEASE_MS: i64 = 30_000;
+
 /// What was posted for each environment, and which of them have news.
 #[async_trait]
 pub trait Reports: Send + Sync {
-    /// Environments whose report is not what the forge shows and may be written now, oldest first,
-    /// each with the report revision that the caller is about to show.
-    async fn due(&self, limit: i64) -> PortResult<Vec<(EnvironmentId, i64)>>;
+    /// Leases the environments whose report is not what the forge shows and may be written now to `holder`, oldest
+    /// first.
+    async fn due(&self, holder: &str, limit: i64) -> PortResult<Vec<ReportLease>>;
+
+    /// Holds a lease for its whole time again; to be asked before anything is written to the forge.
+    ///
+    /// # Errors
+    /// `Fenced` when it ran out and another process has it.
+    async fn hold(&self, lease: &ReportLease) -> PortResult<()>;
 
     /// When the next report may be written, ms since the epoch; `None` when all is shown.
     async fn next_due_at(&self) -> PortResult<Option<i64>>;
@@ -67,11 +87,12 @@ pub trait Reports: Send + Sync {
     /// Forgets one posted thing.
     async fn forget(&self, environment: EnvironmentId, kind: PostedKind, key: &str) -> PortResult<()>;
 
-    /// The report of this revision is shown; nothing more is written before `not_before` (ms since the epoch).
-    async fn shown(&self, environment: EnvironmentId, revision: i64, not_before: i64) -> PortResult<()>;
+    /// The report of this revision is shown, and the lease given back; nothing more is written before `not_before` (ms
+    /// since the epoch). Without the lease, nothing is recorded.
+    async fn shown(&self, lease: &ReportLease, revision: i64, not_before: i64) -> PortResult<()>;
 
-    /// The report could not be shown; try again at `not_before` (ms since the epoch).
-    async fn postpone(&self, environment: EnvironmentId, not_before: i64, why: &str) -> PortResult<()>;
+    /// The report could not be shown; the lease is given back, to be had again at `not_before` (ms since the epoch).
+    async fn postpone(&self, lease: &ReportLease, not_before: i64, why: &str) -> PortResult<()>;
 
     /// Asks for the report to be compared again.
     async fn touch(&self, environment: EnvironmentId) -> PortResult<()>;

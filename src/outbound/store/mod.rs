@@ -10,5 +10,5 @@ mod ports;
 mod rows;
 mod sql;
 
-pub use open::{Location, OpenOptions, StoreError};
+pub use open::{Location, OpenOptions, Serving, StoreError};
 pub use ports::{Pruned, Store, StoredLeases, StoredState};

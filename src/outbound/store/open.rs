@@ -22,13 +22,24 @@ pub enum Location {
     },
 }
 
+/// What a process that opens the store is to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// A command: others may serve meanwhile.
+    No,
+    /// A bot that must be the only one: what it makes lies on its own machine. A file has one bot in any case.
+    Alone,
+    /// One of several bots on a server.
+    Together,
+}
+
 /// How to open the store.
 #[derive(Clone)]
 pub struct OpenOptions {
     /// Where it is.
     pub location: Location,
-    /// Whether this process serves: a second one that serves is then refused.
-    pub exclusive: bool,
+    /// Whether this process serves, and who may beside it.
+    pub serving: Serving,
     /// Time by which the store waits; on a file also database time: leases, backoff and every recorded time.
     pub clock: Arc<dyn Clock>,
     /// Lives, the installation's id and jitter.
@@ -49,7 +60,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another process serves it from a server.
-    #[error("another previewbot serves {place}; stop it first: several at a time are not supported yet")]
+    #[error(
+        "another previewbot serves {place}; stop it first, or have no project with mode = \"local\" in the settings of \
+         either: only bots that run nothing on their own machines can share a database"
+    )]
     ServedElsewhere {
         /// The database, without a password.
         place: String,

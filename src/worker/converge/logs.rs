@@ -70,7 +70,7 @@ impl Converger {
         service: Option<&str>,
         lines: u32,
     ) -> Result<Vec<String>, Trouble> {
-        let prepared = self.in_force(&task.environment).await?;
+        let prepared = self.in_force(task).await?;
         let parts = parts(&prepared.config, service);
         if parts.is_empty() {
             return Err(Trouble::Port(no_containers(&prepared.config, service)));

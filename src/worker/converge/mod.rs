@@ -191,7 +191,7 @@ impl Converger {
 
     async fn stop(&self, task: &Task<'_>) -> JobEnd {
         let stopped = async {
-            let prepared = self.in_force(&task.environment).await?;
+            let prepared = self.in_force(task).await?;
             let bench = self.bench(task, &prepared).await?;
             // What never came up has nothing to stop.
             if bench.state.get_environment(task.environment.name.as_str()).await?.is_some() {
@@ -220,7 +220,7 @@ impl Converger {
 
     async fn try_destroy(&self, task: &Task<'_>) -> Result<(), Trouble> {
         let environment = &task.environment;
-        let prepared = self.in_force(environment).await?;
+        let prepared = self.in_force(task).await?;
         let repository = &environment.project.repository;
         let control = prepared.project_root.clone();
         let taken = self.workshop.take_over(task.claimed, environment, prepared.commit.as_ref()).await?;
@@ -239,7 +239,7 @@ impl Converger {
 
     async fn reset(&self, task: &Task<'_>, service: &str) -> JobEnd {
         let reset = async {
-            let prepared = self.in_force(&task.environment).await?;
+            let prepared = self.in_force(task).await?;
             if let Some(commit) = prepared.commit.as_ref().filter(|_| is_untrusted(&task.environment)) {
                 self.approved(task, commit).await?;
             }

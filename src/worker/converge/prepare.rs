@@ -56,7 +56,10 @@ impl Converger {
         self.git.checkout(repository, &ruling, &control).await?;
         self.workshop.hand_over(&control).await?;
         match self.load(environment, &ruling, (&secrets, &control)).await {
-            Ok(config) => Ok(Prepared { config, commit: Some(commit.clone()), project_root: control, secrets }),
+            Ok(config) => {
+                self.environments.rule(&task.claimed.claim, &ruling).await?;
+                Ok(Prepared { config, commit: Some(commit.clone()), project_root: control, secrets })
+            }
             Err(trouble) => {
                 if let Some(before) = before {
                     self.git.checkout(repository, &before, &control).await?;
@@ -75,19 +78,19 @@ impl Converger {
         })
     }
 
-    async fn fetch(&self, task: &Task<'_>, commit: &Sha) -> Result<(), Trouble> {
+    async fn fetch(&self, task: &Task<'_>, commit: &Sha) -> Result<(), PortError> {
         let environment = &task.environment;
         let repository = &environment.project.repository;
         let forge = self.forge(repository)?;
         let token = forge.git_token(repository).await?;
         let fetched =
             self.git.fetch(repository, commit, environment.life, token.as_ref(), &task.cancel.token).await;
-        Ok(fetched.inspect_err(|error| {
+        fetched.inspect_err(|error| {
             // A forge says "not found" of what a token may not read.
-            if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) {
+            if is_withheld(error) {
                 forge.forget_git_token(repository);
             }
-        })?)
+        })
     }
 
     /// The project's secrets; for untrusted code each of them is empty, so that what only names one still runs.
@@ -127,14 +130,39 @@ impl Converger {
         MirrorReader { git: &*self.git, repository, commit }
     }
 
+    /// The commit whose configuration made what is there now, checked out here; it may have been made by another process on
+    /// another machine. `None`: nothing was, or nobody has the commit any more.
+    async fn ruling(&self, task: &Task<'_>, control: &Path) -> Result<Option<Sha>, Trouble> {
+        let environment = &task.environment;
+        let repository = &environment.project.repository;
+        let here = self.git.checked_out(repository, control).await?;
+        let ruling = self.environments.ruling(environment.id).await?;
+        let elsewhere = ruling.filter(|ruling| environment.entry.is_some() && here.as_ref() != Some(ruling));
+        let Some(ruling) = elsewhere else { return Ok(here) };
+        match self.fetch(task, &ruling).await {
+            Ok(()) => {}
+            // What is there must be taken away all the same: by all means but the project's own.
+            Err(error) if is_withheld(&error) => {
+                tracing::warn!(environment = %environment.name, commit = %ruling.short(), error = error.chain(),
+                    "the configuration that made this preview cannot be read any more");
+                return Ok(here);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.git.checkout(repository, &ruling, control).await?;
+        self.workshop.hand_over(control).await?;
+        Ok(Some(ruling))
+    }
+
     /// The configuration that made what is there now: that of the control checkout. Without one, an empty
     /// configuration, which knows no hooks.
-    pub(super) async fn in_force(&self, environment: &Environment) -> Result<Prepared, Trouble> {
+    pub(super) async fn in_force(&self, task: &Task<'_>) -> Result<Prepared, Trouble> {
+        let environment = &task.environment;
         let repository = &environment.project.repository;
         let project_root = self.workshop.control_checkout(environment);
         let trust = environment.trust_in_force();
         let mode = self.workshop.mode(repository, trust);
-        let ruling = self.git.checked_out(repository, &project_root).await?;
+        let ruling = self.ruling(task, &project_root).await?;
         // Where nothing was made, no hook has anything to undo, and what is checked out may be what could not be used.
         let config = match ruling.as_ref().filter(|_| environment.entry.is_some()) {
             Some(ruling) => {
@@ -157,6 +185,11 @@ impl Converger {
         };
         Ok(Prepared { config, commit, project_root, secrets: self.secrets(environment)? })
     }
+}
+
+/// Whether the forge has something no more, or does not let us read it.
+const fn is_withheld(error: &PortError) -> bool {
+    matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound)
 }
 
 /// In a sandbox there is no generated proxy: it listens on port 80 of the whole host, which one preview alone could have

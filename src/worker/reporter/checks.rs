@@ -35,7 +35,7 @@ impl Visit<'_> {
             return self.save_check(id, check, hash).await;
         }
         self.intend(PostedKind::Check, check.sha.as_str()).await?;
-        self.writes();
+        self.writes().await?;
         let id = self.forge.create_check(self.repository(), check).await?;
         self.save_check(id, check, hash).await
     }
@@ -70,7 +70,7 @@ impl Visit<'_> {
 
     /// Whether the check was there to be edited.
     async fn edit_check(&mut self, id: u64, check: &NewCheck) -> PortResult<bool> {
-        self.writes();
+        self.writes().await?;
         unless_missing(self.forge.update_check(self.repository(), id, check).await).map(|done| done.is_some())
     }
 

@@ -32,14 +32,14 @@ impl Visit<'_> {
 
     async fn create_comment(&mut self, body: String, hash: String) -> PortResult<()> {
         self.intend(PostedKind::Comment, "").await?;
-        self.writes();
+        self.writes().await?;
         let id = self.forge.create_comment(self.repository(), self.number(), &body).await?;
         self.save_comment(id, hash).await
     }
 
     /// Whether the comment was there to be edited.
     async fn edit_comment(&mut self, id: u64, body: &str, hash: &str) -> PortResult<bool> {
-        self.writes();
+        self.writes().await?;
         let edited = self.forge.update_comment(self.repository(), self.number(), id, body).await;
         if unless_missing(edited)?.is_none() {
             return Ok(false);

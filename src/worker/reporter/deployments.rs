@@ -48,7 +48,7 @@ impl Visit<'_> {
             Some(id) => id,
             None => self.create_deployment(key, deployment).await?,
         };
-        self.writes();
+        self.writes().await?;
         let log_url = Some(log_url).filter(|url| !url.is_empty());
         let set =
             self.forge.set_deployment(self.repository(), id, state, url, log_url, &deployment.description).await;
@@ -61,7 +61,7 @@ impl Visit<'_> {
 
     async fn create_deployment(&mut self, key: &str, deployment: &NewDeployment) -> PortResult<u64> {
         self.intend(KIND, key).await?;
-        self.writes();
+        self.writes().await?;
         let id = self.forge.create_deployment(self.repository(), deployment).await?;
         self.save(posted(key, Some(id), String::new(), "")).await?;
         Ok(id)
@@ -86,7 +86,7 @@ impl Visit<'_> {
             return Ok(());
         }
         let Some(id) = self.id_of(older).await? else { return self.forget(KIND, &older.key).await };
-        self.writes();
+        self.writes().await?;
         let state = DeploymentState::Inactive;
         let set = self.forge.set_deployment(self.repository(), id, state, None, None, "No longer deployed").await;
         if unless_missing(set)?.is_none() {

@@ -15,9 +15,8 @@ use futures_util::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::change::ForgeKind;
-use crate::domain::environment::EnvironmentId;
-use crate::domain::error::PortResult;
-use crate::domain::ports::{Clock, Environments, Forge, Reports};
+use crate::domain::error::{ErrorKind, PortResult};
+use crate::domain::ports::{Clock, Environments, Forge, ReportLease, Reports};
 use crate::domain::report::{Shown, Snapshot};
 use crate::domain::wording;
 
@@ -61,24 +60,25 @@ pub struct Reporter {
     environments: Arc<dyn Environments>,
     forges: Forges,
     clock: Arc<dyn Clock>,
+    holder: String,
     public_url: String,
     pace: Pace,
     patience: Patience,
 }
 
 impl Reporter {
-    /// A reporter. `public_url` is how people reach the bot.
+    /// The reporter of the process called `holder`. `public_url` is how people reach the bot.
     #[must_use]
     pub fn new(
         reports: Arc<dyn Reports>,
         environments: Arc<dyn Environments>,
         forges: Forges,
         clock: Arc<dyn Clock>,
-        public_url: String,
+        (holder, public_url): (String, String),
     ) -> Self {
         let pace = Pace::default();
         let patience = Patience::new(pace.first_retry_ms);
-        Self { reports, environments, forges, clock, public_url, pace, patience }
+        Self { reports, environments, forges, clock, holder, public_url, pace, patience }
     }
 
     /// The same at another pace.
@@ -116,10 +116,10 @@ impl Reporter {
         for environment in self.patience.over(self.clock.now_ms()) {
             self.reports.touch(environment).await?;
         }
-        let due = self.reports.due(PER_TURN).await?;
+        let due = self.reports.due(&self.holder, PER_TURN).await?;
         let count = due.len();
         let shown = futures_util::stream::iter(due)
-            .map(|(environment, revision)| self.show(environment, revision))
+            .map(|lease| self.show(lease))
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<_>>()
             .await;
@@ -131,21 +131,22 @@ impl Reporter {
         next.map_or(LONGEST_WAIT_MS, |at| (at - self.clock.now_ms()).clamp(SHORTEST_WAIT_MS, LONGEST_WAIT_MS))
     }
 
-    async fn show(&self, id: EnvironmentId, revision: i64) -> PortResult<()> {
+    async fn show(&self, lease: ReportLease) -> PortResult<()> {
+        let (id, revision) = (lease.environment, lease.revision);
         let now = self.clock.now_ms();
         let Some(snapshot) = self.environments.snapshot(id).await? else {
-            return self.reports.shown(id, revision, now).await;
+            return self.reports.shown(&lease, revision, now).await;
         };
         let kind = snapshot.environment.project.repository.forge;
         let Some(forge) = self.forges.get(&kind) else {
             let why = format!("no {kind} is set up; name it in the settings");
-            return self.reports.postpone(id, now + patience::REFUSED_MS, &why).await;
+            return self.reports.postpone(&lease, now + patience::REFUSED_MS, &why).await;
         };
         if just_queued(&snapshot, now) {
-            return self.reports.shown(id, revision - 1, now + SETTLE_MS).await;
+            return self.reports.shown(&lease, revision - 1, now + SETTLE_MS).await;
         }
         let posted = self.reports.posted(id).await?;
-        let mut visit = Visit::new(forge.as_ref(), self.reports.as_ref(), &snapshot, posted);
+        let mut visit = Visit::new(forge.as_ref(), (self.reports.as_ref(), &lease), &snapshot, posted);
         let outcome = visit.write(&self.public_url, &self.patience, now).await;
         let now = self.clock.now_ms();
         match outcome {
@@ -157,13 +158,18 @@ impl Reporter {
                     (true, false) => (self.pace.between_edits_ms, revision),
                     (_, true) => (self.pace.between_edits_ms, revision - 1),
                 };
-                self.reports.shown(id, told, now + pause).await
+                self.reports.shown(&lease, told, now + pause).await
+            }
+            // What was not written is written by whoever has the lease.
+            Outcome::Later(error) if error.kind() == ErrorKind::Fenced => {
+                tracing::info!(environment = %snapshot.environment.name, "another process writes this report");
+                Ok(())
             }
             Outcome::Later(error) => {
                 let wait = self.patience.after(id, error.kind());
                 let why = error.chain();
                 tracing::warn!(environment = %snapshot.environment.name, error = why, wait_ms = wait, "report postponed");
-                self.reports.postpone(id, now + wait, &why).await
+                self.reports.postpone(&lease, now + wait, &why).await
             }
         }
     }

@@ -3,7 +3,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::change::{ChangeNumber, Repository};
 use crate::domain::environment::Environment;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
-use crate::domain::ports::{Forge, Posted, PostedKind, Reports};
+use crate::domain::ports::{Forge, Posted, PostedKind, ReportLease, Reports};
 use crate::domain::report::{Shown, Snapshot};
 use crate::domain::wording;
 
@@ -22,6 +22,7 @@ pub(super) struct Visit<'a> {
     pub(super) forge: &'a dyn Forge,
     pub(super) snapshot: &'a Snapshot,
     reports: &'a dyn Reports,
+    lease: &'a ReportLease,
     posted: Vec<Posted>,
     wrote: bool,
     held: bool,
@@ -30,11 +31,11 @@ pub(super) struct Visit<'a> {
 impl<'a> Visit<'a> {
     pub(super) const fn new(
         forge: &'a dyn Forge,
-        reports: &'a dyn Reports,
+        (reports, lease): (&'a dyn Reports, &'a ReportLease),
         snapshot: &'a Snapshot,
         posted: Vec<Posted>,
     ) -> Self {
-        Self { forge, snapshot, reports, posted, wrote: false, held: false }
+        Self { forge, snapshot, reports, lease, posted, wrote: false, held: false }
     }
 
     /// Whether anything was written to the forge.
@@ -150,9 +151,11 @@ impl<'a> Visit<'a> {
         Ok(())
     }
 
-    /// The forge's page is about to change.
-    pub(super) const fn writes(&mut self) {
+    /// The forge's page is about to change: by us alone, until the request for it has ended.
+    pub(super) async fn writes(&mut self) -> PortResult<()> {
+        self.reports.hold(self.lease).await?;
         self.wrote = true;
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod made;
 mod memory;
 mod neighbours;
 mod prepare;
+mod replicas;
 mod services;
 mod speed;
 mod thread;

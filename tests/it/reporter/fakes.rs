@@ -38,9 +38,14 @@ pub(super) struct World {
 
 #[async_trait]
 impl Reports for World {
-    async fn due(&self, _limit: i64) -> PortResult<Vec<(EnvironmentId, i64)>> {
+    async fn due(&self, holder: &str, _limit: i64) -> PortResult<Vec<ReportLease>> {
         let due = *self.news.lock().unwrap() && *self.not_before.lock().unwrap() <= self.clock.now_ms();
-        Ok(if due { vec![(EnvironmentId(1), 1)] } else { Vec::new() })
+        let lease = ReportLease { environment: EnvironmentId(1), revision: 1, holder: holder.to_owned() };
+        Ok(if due { vec![lease] } else { Vec::new() })
+    }
+
+    async fn hold(&self, _lease: &ReportLease) -> PortResult<()> {
+        Ok(())
     }
 
     async fn next_due_at(&self) -> PortResult<Option<i64>> {
@@ -62,13 +67,13 @@ impl Reports for World {
         Ok(())
     }
 
-    async fn shown(&self, _environment: EnvironmentId, _revision: i64, not_before: i64) -> PortResult<()> {
+    async fn shown(&self, _lease: &ReportLease, _revision: i64, not_before: i64) -> PortResult<()> {
         *self.news.lock().unwrap() = false;
         *self.not_before.lock().unwrap() = not_before;
         Ok(())
     }
 
-    async fn postpone(&self, _environment: EnvironmentId, not_before: i64, _why: &str) -> PortResult<()> {
+    async fn postpone(&self, _lease: &ReportLease, not_before: i64, _why: &str) -> PortResult<()> {
         *self.not_before.lock().unwrap() = not_before;
         Ok(())
     }
@@ -102,6 +107,12 @@ impl Environments for World {
     }
     async fn snapshot(&self, _id: EnvironmentId) -> PortResult<Option<Snapshot>> {
         Ok(Some(self.snapshot.lock().unwrap().clone()))
+    }
+    async fn ruling(&self, _id: EnvironmentId) -> PortResult<Option<Sha>> {
+        unreachable!()
+    }
+    async fn rule(&self, _claim: &Claim, _commit: &Sha) -> PortResult<()> {
+        unreachable!()
     }
     async fn record(&self, _claim: &Claim, _outcome: EnvironmentOutcome) -> PortResult<()> {
         unreachable!()

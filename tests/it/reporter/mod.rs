@@ -107,7 +107,13 @@ impl Stage {
         let forge = Arc::new(FakeForge::default());
         let (reports, environments) = (world.clone(), world.clone());
         let forges = Forges::from([(ForgeKind::Github, forge.clone() as _)]);
-        let reporter = Reporter::new(reports, environments, forges, clock.clone(), "http://bot".to_owned());
+        let reporter = Reporter::new(
+            reports,
+            environments,
+            forges,
+            clock.clone(),
+            ("reporter".to_owned(), "http://bot".to_owned()),
+        );
         Self { forge, world, clock, reporter }
     }
 

@@ -4,7 +4,7 @@ use previewbot::domain::environment::{Cause, Desired, Failure};
 use previewbot::domain::error::ErrorKind;
 use previewbot::domain::event::DeliveryId;
 use previewbot::domain::job::{JobEnd, JobState, Reaction, Reply, Work};
-use previewbot::domain::ports::{Assessments, EnvironmentOutcome, Environments, Heartbeat, JobQueue, Reports};
+use previewbot::domain::ports::{Assessments, EnvironmentOutcome, Environments, Heartbeat, JobQueue};
 
 use super::{
     Bench, DEPLOY, LEASE, assessment, change_ref, decided, delivery, record, retry, running, sha, succeeded,
@@ -39,7 +39,7 @@ async fn an_assessment_writes_environment_decision_job_and_outcome_together() {
     assert!(bench.store.pending("github:5001#1").await.unwrap().is_empty());
     assert_eq!(bench.store.decisions_of_delivery(&id).await.unwrap(), [decision.clone()]);
     assert_eq!(bench.store.decisions_of_environment(environment.id, 5).await.unwrap(), [decision]);
-    assert_eq!(bench.store.due(5).await.unwrap().len(), 1);
+    assert_eq!(bench.due(5).await.len(), 1);
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn an_untrusted_change_gets_a_row_so_that_it_can_be_reported() {
     let decision = decided(Desired::Absent, Cause::Untrusted, Vec::new());
     let environment = bench.assess(1, decision).await.unwrap().unwrap();
     assert_eq!((environment.desired, environment.cause), (Desired::Absent, Cause::Untrusted));
-    assert_eq!(bench.store.due(5).await.unwrap()[0].0, environment.id);
+    assert_eq!(bench.due(5).await[0].environment, environment.id);
     assert_eq!(Environments::list(&bench.store, false).await.unwrap().len(), 1);
 }
 

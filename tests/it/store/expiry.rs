@@ -10,7 +10,7 @@ use previewbot::domain::project::Terms;
 use previewbot::domain::project::policy::CommentMode;
 
 use super::environments::{ready, up};
-use super::{Bench, DAY_MS, DEPLOY, assessment, open_at, record, running, sha, succeeded};
+use super::{Bench, DAY_MS, DEPLOY, Serving, assessment, open_at, record, running, sha, succeeded};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -108,7 +108,7 @@ async fn a_life_time_that_began_while_the_former_life_was_destroyed_stays() {
 #[tokio::test]
 async fn without_a_limit_nothing_expires() {
     let bench = Bench::new().await;
-    let store = open_at(bench.location(), &bench.clock, false, 0).await.unwrap();
+    let store = open_at(bench.location(), &bench.clock, Serving::No, 0).await.unwrap();
     let bench = Bench { store, ..bench };
     assert_eq!(bench.push(1, &sha('a')).await.expires_at, None);
 }

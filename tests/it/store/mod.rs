@@ -19,10 +19,11 @@ use previewbot::domain::error::PortResult;
 use previewbot::domain::event::{DeliveryId, Event, EventKind, NewDelivery, Parsed, Subject};
 use previewbot::domain::job::{Claim, Job, JobEnd, JobId, NewJob, Work};
 use previewbot::domain::ports::{
-    Assessment, Assessments, ClaimedJob, Environments, Hosts as _, JobFilter, JobQueue, Placed, Placing, Room,
+    Assessment, Assessments, ClaimedJob, Environments, Hosts as _, JobFilter, JobQueue, Placed, Placing,
+    ReportLease, Reports as _, Room,
 };
 use previewbot::domain::trust::Trust;
-use previewbot::outbound::store::{Location, OpenOptions, Store, StoreError};
+use previewbot::outbound::store::{Location, OpenOptions, Serving, Store, StoreError};
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteRow};
@@ -55,7 +56,7 @@ impl<const ON_SERVER: bool> Bench<ON_SERVER> {
             Some(server) => server.location(&clock),
             None => Location::File(folder.path().join("bot.db")),
         };
-        let store = open_at(location, &clock, true, 7 * DAY_MS).await.unwrap();
+        let store = open_at(location, &clock, Serving::Alone, 7 * DAY_MS).await.unwrap();
         Self { folder, server, clock, store }
     }
 
@@ -158,6 +159,11 @@ impl<const ON_SERVER: bool> Bench<ON_SERVER> {
         self.assess(number, decision).await.unwrap().unwrap()
     }
 
+    /// The reports that the bot may write now.
+    async fn due(&self, limit: i64) -> Vec<ReportLease> {
+        self.store.due("reporter", limit).await.unwrap()
+    }
+
     async fn environment(&self, id: EnvironmentId) -> Environment {
         Environments::get(&self.store, id).await.unwrap().unwrap()
     }
@@ -176,19 +182,19 @@ impl<const ON_SERVER: bool> Bench<ON_SERVER> {
     }
 }
 
-async fn open(path: PathBuf, clock: &Arc<ManualClock>, exclusive: bool) -> Result<Store, StoreError> {
-    open_at(Location::File(path), clock, exclusive, 7 * DAY_MS).await
+async fn open(path: PathBuf, clock: &Arc<ManualClock>, serving: Serving) -> Result<Store, StoreError> {
+    open_at(Location::File(path), clock, serving, 7 * DAY_MS).await
 }
 
 async fn open_at(
     location: Location,
     clock: &Arc<ManualClock>,
-    exclusive: bool,
+    serving: Serving,
     ttl_ms: i64,
 ) -> Result<Store, StoreError> {
     let clock = Arc::clone(clock) as _;
     let random = Arc::new(CountingRandom::default());
-    Store::open(OpenOptions { location, exclusive, clock, random, ttl_ms }).await
+    Store::open(OpenOptions { location, serving, clock, random, ttl_ms }).await
 }
 
 fn repository() -> Repository {

@@ -5,19 +5,19 @@ use previewbot::domain::ports::{Assessments, Clock, Environments, JobQueue};
 use previewbot::outbound::store::StoreError;
 use tempfile::TempDir;
 
-use super::{Bench, DAY_MS, delivery, open, sha, succeeded};
+use super::{Bench, DAY_MS, Serving, delivery, open, sha, succeeded};
 use crate::support::clock::ManualClock;
 
 #[tokio::test]
 async fn a_second_server_is_refused_and_a_command_is_not() {
     let bench = Bench::new().await;
-    let Err(refused) = open(bench.path(), &bench.clock, true).await else { panic!("two served") };
+    let Err(refused) = open(bench.path(), &bench.clock, Serving::Alone).await else { panic!("two served") };
     let pid = std::process::id().to_string();
     assert!(matches!(&refused, StoreError::Served { pid: by, .. } if *by == pid), "{refused}");
     assert!(refused.to_string().contains("another previewbot serves this database"), "{refused}");
 
     bench.store.accept(delivery("d1", 1)).await.unwrap();
-    let command = open(bench.path(), &bench.clock, false).await.unwrap();
+    let command = open(bench.path(), &bench.clock, Serving::No).await.unwrap();
     assert_eq!(command.pending("github:5001#1").await.unwrap().len(), 1);
 }
 
@@ -29,7 +29,7 @@ async fn what_was_committed_is_there_after_a_restart() {
     store.accept(delivery("d1", 1)).await.unwrap();
     store.close().await;
     drop(store);
-    let store = open(path, &clock, true).await.unwrap();
+    let store = open(path, &clock, Serving::Alone).await.unwrap();
     assert_eq!(store.installation_id(), id);
     assert_eq!(store.pending("github:5001#1").await.unwrap().len(), 1);
 }
@@ -57,7 +57,7 @@ async fn a_file_that_is_no_database_is_refused_in_words() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("bot.db");
     std::fs::write(&path, "this is no database, but it is long enough to be looked at as one".repeat(50)).unwrap();
-    let Err(error) = open(path, &Arc::new(ManualClock::default()), true).await else { panic!("opened") };
+    let Err(error) = open(path, &Arc::new(ManualClock::default()), Serving::Alone).await else { panic!("opened") };
     assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
 }
 
@@ -76,7 +76,7 @@ async fn tables_of_a_newer_version_are_refused_in_words() {
     .execute(&sql)
     .await
     .unwrap();
-    let Err(error) = open(path, &clock, true).await else { panic!("opened") };
+    let Err(error) = open(path, &clock, Serving::Alone).await else { panic!("opened") };
     assert!(matches!(error, StoreError::Newer { version: 99, .. }), "{error}");
 }
 

@@ -117,18 +117,28 @@ impl TestBot {
     }
 
     pub(crate) async fn start_bot(&mut self) {
-        let settings: Settings = serde_json::from_value(self.settings.clone()).unwrap();
+        let bot = self.launch(self.settings.clone()).await.unwrap();
+        self.deliver_to(&bot);
+        self.bot = Some(bot);
+    }
+
+    /// Starts a bot with these settings in the same world; webhooks go where they went.
+    pub(crate) async fn launch(&self, settings: serde_json::Value) -> anyhow::Result<Bot> {
+        let settings: Settings = serde_json::from_value(settings).unwrap();
         let world = World { clock: Arc::new(SystemClock), random: Arc::new(OsRandom) };
         let reporter = Pace { between_edits_ms: 300, first_retry_ms: 1_000 };
         // A loaded machine may take its time to answer; one that refuses is known at once.
         let watcher = watcher::Pace { round: Duration::from_millis(300), patience: Duration::from_secs(8) };
         let disk_guard = disk_guard::Pace { round: Duration::from_millis(300), measuring: Duration::from_secs(2) };
-        let bot = Bot::start_paced(settings, world, Paces { reporter, watcher, disk_guard }).await.unwrap();
+        Bot::start_paced(settings, world, Paces { reporter, watcher, disk_guard }).await
+    }
+
+    /// Has webhooks sent to this bot from now on.
+    pub(crate) fn deliver_to(&self, bot: &Bot) {
         self.github.set_webhook(WebhookTarget {
             url: format!("http://{}/webhooks/github", bot.address()),
             secret: "It's a secret".to_owned(),
         });
-        self.bot = Some(bot);
     }
 
     pub(crate) fn bot(&self) -> &Bot {

@@ -14,7 +14,7 @@ use previewbot::domain::event::DeliveryId;
 use previewbot::domain::job::{Claim, Job, JobId};
 use previewbot::domain::ports::{Assessments as _, Environments, JobFilter, JobQueue, PortLeases as _};
 use previewbot::outbound::clock::{OsRandom, SystemClock};
-use previewbot::outbound::store::{Location, OpenOptions, Store, StoredLeases};
+use previewbot::outbound::store::{Location, OpenOptions, Serving, Store, StoredLeases};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
@@ -218,7 +218,7 @@ impl Served {
     pub(crate) async fn store(&self) -> Store {
         let path = self.world.data.path().join("previewbot.db");
         let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
-        Store::open(OpenOptions { location: Location::File(path), exclusive: false, clock, random, ttl_ms: 0 })
+        Store::open(OpenOptions { location: Location::File(path), serving: Serving::No, clock, random, ttl_ms: 0 })
             .await
             .unwrap()
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::domain::ports::Clock;
 use crate::outbound::store::news::News;
-use crate::outbound::store::open::{OpenOptions, StoreError};
+use crate::outbound::store::open::{OpenOptions, Serving, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -50,7 +50,7 @@ pub(crate) struct Connections {
     pub(super) place: String,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
-    /// The connection whose lock keeps a second process from serving.
+    /// The connection whose lock keeps others from serving beside one that must be alone.
     serving: Mutex<Option<PgConnection>>,
 }
 
@@ -110,13 +110,16 @@ fn place(options: &PgConnectOptions) -> String {
 pub(super) async fn open(
     url: &SecretString,
     instead: Option<Arc<dyn Clock>>,
-    OpenOptions { clock, exclusive, .. }: &OpenOptions,
+    OpenOptions { clock, serving, .. }: &OpenOptions,
 ) -> Result<Connections, StoreError> {
     let options = options(url)?;
     let place = place(&options);
     let failed = |source| StoreError::Database { place: place.clone(), source };
     // Before the tables are touched: they may be those of a bot that serves.
-    let serving = if *exclusive { Some(lock_for_serving(&options, &place).await?) } else { None };
+    let serving = match serving {
+        Serving::No => None,
+        Serving::Alone | Serving::Together => Some(lock_for_serving(&options, &place, *serving).await?),
+    };
     migrate(&options, &place).await?;
     let pool = |connections: u32| {
         PgPoolOptions::new()
@@ -137,11 +140,20 @@ pub(super) async fn open(
     Ok(Connections { writer, reader, time, place, clock, stop, serving: Mutex::new(serving) })
 }
 
-/// Two reporters could each post the first comment of a change, so one process serves at a time.
-async fn lock_for_serving(options: &PgConnectOptions, place: &str) -> Result<PgConnection, StoreError> {
+/// Several that share the work hold the lock together.
+async fn lock_for_serving(
+    options: &PgConnectOptions,
+    place: &str,
+    serving: Serving,
+) -> Result<PgConnection, StoreError> {
     let failed = |source| StoreError::Database { place: place.to_owned(), source };
     let mut connection = PgConnection::connect_with(options).await.map_err(failed)?;
-    let lock = "SELECT pg_try_advisory_lock(hashtext('previewbot serve'), hashtext(current_schema()))";
+    let lock = match serving {
+        Serving::Together => {
+            "SELECT pg_try_advisory_lock_shared(hashtext('previewbot serve'), hashtext(current_schema()))"
+        }
+        _ => "SELECT pg_try_advisory_lock(hashtext('previewbot serve'), hashtext(current_schema()))",
+    };
     let ours: bool = sqlx::query_scalar(lock).fetch_one(&mut connection).await.map_err(failed)?;
     if ours { Ok(connection) } else { Err(StoreError::ServedElsewhere { place: place.to_owned() }) }
 }

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Sqlite, Transaction};
 
 use crate::domain::ports::Clock;
-use crate::outbound::store::open::{OpenOptions, StoreError};
+use crate::outbound::store::open::{OpenOptions, Serving, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -35,7 +35,7 @@ pub(crate) struct Connections {
 
 pub(super) async fn open(path: &Path, options: &OpenOptions) -> Result<Connections, StoreError> {
     make_file(path)?;
-    let lock = if options.exclusive { Some(lock_for_serving(path)?) } else { None };
+    let lock = if options.serving != Serving::No { Some(lock_for_serving(path)?) } else { None };
     let connect = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)

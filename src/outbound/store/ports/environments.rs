@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use super::super::database::{query, scalar};
 use super::super::rows::{EnvironmentRow, ProjectRow};
 use super::super::sql::{self, select_environment, select_project};
-use super::{Store, Tx, commit, failed};
-use crate::domain::change::{ChangeNumber, Repository};
+use super::{Store, Tx, check_claim, commit, failed};
+use crate::domain::change::{ChangeNumber, Repository, Sha};
 use crate::domain::environment::{Environment, EnvironmentId, Project, ProjectId, Slug};
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::Claim;
@@ -97,6 +97,29 @@ impl Environments for Store {
 
     async fn snapshot(&self, id: EnvironmentId) -> PortResult<Option<Snapshot>> {
         self.snapshot_of(id).await
+    }
+
+    async fn ruling(&self, id: EnvironmentId) -> PortResult<Option<Sha>> {
+        let ruling: Option<Option<String>> = scalar("SELECT ruling FROM environments WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(self.reader())
+            .await
+            .map_err(failed("read whose configuration rules"))?;
+        let broken = |error| PortError::with_source(ErrorKind::Invalid, "the stored commit is none", error);
+        ruling.flatten().map(|commit| commit.parse()).transpose().map_err(broken)
+    }
+
+    async fn rule(&self, claim: &Claim, ruling: &Sha) -> PortResult<()> {
+        let id = claimed_environment(claim)?;
+        let mut tx = self.begin().await?;
+        check_claim(&mut tx, claim).await?;
+        query("UPDATE environments SET ruling = $1 WHERE id = $2")
+            .bind(ruling.as_str())
+            .bind(id.0)
+            .execute(&mut tx)
+            .await
+            .map_err(failed("note whose configuration rules"))?;
+        commit(tx).await
     }
 
     async fn record(&self, claim: &Claim, outcome: EnvironmentOutcome) -> PortResult<()> {

@@ -22,6 +22,25 @@ const EXPIRED: &str = "SELECT id FROM environments WHERE expires_at <= $1 AND de
 
 #[async_trait]
 impl Housekeeping for Store {
+    async fn take_duty(&self, name: &str, holder: &str, for_ms: i64) -> PortResult<bool> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let taken = query(
+            "INSERT INTO duties (name, holder, until) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+             SET holder = excluded.holder, until = excluded.until \
+             WHERE duties.holder = excluded.holder OR duties.until <= $4",
+        )
+        .bind(name)
+        .bind(holder)
+        .bind(now + for_ms)
+        .bind(now)
+        .execute(&mut tx)
+        .await
+        .map_err(failed("take a duty"))?;
+        commit(tx).await?;
+        Ok(taken == 1)
+    }
+
     async fn expire(&self) -> PortResult<Vec<EnvironmentId>> {
         let now = self.now();
         let due: Vec<i64> = scalar(EXPIRED)

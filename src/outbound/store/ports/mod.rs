@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::database::{Database, Tx, query, scalar};
 use super::news::News;
-use super::open::{OpenOptions, StoreError};
+use super::open::{OpenOptions, Serving, StoreError};
 use super::sql;
 use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::Claim;
@@ -47,6 +47,7 @@ struct Inner {
     database: Arc<Database>,
     random: Arc<dyn SystemRandom>,
     ttl_ms: i64,
+    is_alone: bool,
     installation: Uuid,
     news: Arc<News>,
     accepts: mpsc::Sender<deliveries::Waiting>,
@@ -56,7 +57,7 @@ impl Store {
     /// Opens the database, brings its tables up to date and starts the task that commits deliveries in groups.
     ///
     /// # Errors
-    /// See [`StoreError`]; with `exclusive`, also when another process serves the database.
+    /// See [`StoreError`]; for one that serves, also when another process serves the database.
     pub async fn open(options: OpenOptions) -> Result<Self, StoreError> {
         let database = Arc::new(Database::open(&options).await?);
         let installation = installation_id(&database, options.random.uuid())
@@ -68,6 +69,7 @@ impl Store {
         let inner = Inner {
             random: options.random,
             ttl_ms: options.ttl_ms,
+            is_alone: options.serving == Serving::Alone,
             installation,
             accepts: group.start(),
             news,
@@ -86,6 +88,24 @@ impl Store {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.inner.database.is_shared()
+    }
+
+    /// Ends what processes that served before hold of reports and duties, where this one serves alone and they are gone.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_over(&self) -> PortResult<()> {
+        if self.is_shared() && !self.inner.is_alone {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for sql in [
+            "UPDATE environments SET reporter = NULL, reporter_until = 0 WHERE reporter IS NOT NULL",
+            "DELETE FROM duties",
+        ] {
+            query(sql).execute(&mut tx).await.map_err(failed("take over from a former process"))?;
+        }
+        commit(tx).await
     }
 
     /// Closes all connections; what was committed is kept already.

@@ -85,6 +85,7 @@ impl Store {
             "UPDATE environments SET last_life = life, life = $1, entry = NULL, published = NULL, urls = '[]', \
              failure = NULL, push_cancellations = 0, seeded_at = NULL, reset_at = NULL, deploy_ms = NULL, \
              expires_at = CASE WHEN desired = 'running' THEN expires_at END, host = NULL, life_trust = NULL, kept_until = NULL, \
+             ruling = NULL, \
              destroyed_at = $2, \
              created_at = CASE WHEN desired = 'running' THEN $2 ELSE created_at END, \
              revision = revision + 1, updated_at = $2 WHERE id = $3",

@@ -6,29 +6,76 @@ use super::super::database::{query, scalar};
 use super::super::rows::PostedRow;
 use super::{Store, commit, failed, touch_report};
 use crate::domain::environment::EnvironmentId;
-use crate::domain::error::PortResult;
-use crate::domain::ports::{Posted, PostedKind, Reports};
+use crate::domain::error::{ErrorKind, PortError, PortResult};
+use crate::domain::ports::{Posted, PostedKind, REPORT_LEASE_MS, ReportLease, Reports};
+
+/// Which reports may be written now ($1) by this process ($2).
+macro_rules! due {
+    () => {
+        "report_revision > shown_revision AND report_not_before <= $1 \
+         AND (reporter IS NULL OR reporter = $2 OR reporter_until <= $1) \
+         AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder')"
+    };
+}
+
+const FIRST_DUE: &str = concat!("SELECT id FROM environments WHERE ", due!(), " LIMIT 1");
+const LEASE_DUE: &str = concat!(
+    "UPDATE environments SET reporter = $2, reporter_until = $3 WHERE id IN (SELECT id FROM environments WHERE ",
+    due!(),
+    " ORDER BY news_since, id LIMIT $4) RETURNING news_since, id, report_revision"
+);
 
 #[async_trait]
 impl Reports for Store {
-    async fn due(&self, limit: i64) -> PortResult<Vec<(EnvironmentId, i64)>> {
-        let rows: Vec<(i64, i64)> = query(
-            "SELECT id, report_revision FROM environments \
-             WHERE report_revision > shown_revision AND report_not_before <= $1 \
-             AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder') \
-             ORDER BY news_since, id LIMIT $2",
-        )
-        .bind(self.now())
-        .bind(limit)
-        .fetch_all(self.reader())
-        .await
-        .map_err(failed("look for reports to write"))?;
-        Ok(rows.into_iter().map(|(id, revision)| (EnvironmentId(id), revision)).collect())
+    async fn due(&self, holder: &str, limit: i64) -> PortResult<Vec<ReportLease>> {
+        let news: Option<i64> = scalar(FIRST_DUE)
+            .bind(self.now())
+            .bind(holder)
+            .fetch_optional(self.reader())
+            .await
+            .map_err(failed("look for reports to write"))?;
+        if news.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin().await?;
+        let mut rows: Vec<(i64, i64, i64)> = query(LEASE_DUE)
+            .bind(self.now())
+            .bind(holder)
+            .bind(self.now() + REPORT_LEASE_MS)
+            .bind(limit)
+            .fetch_all(&mut tx)
+            .await
+            .map_err(failed("lease reports to write"))?;
+        commit(tx).await?;
+        rows.sort_unstable();
+        let lease = |(_, id, revision)| ReportLease {
+            environment: EnvironmentId(id),
+            revision,
+            holder: holder.to_owned(),
+        };
+        Ok(rows.into_iter().map(lease).collect())
+    }
+
+    async fn hold(&self, lease: &ReportLease) -> PortResult<()> {
+        let mut tx = self.begin().await?;
+        let held = query("UPDATE environments SET reporter_until = $1 WHERE id = $2 AND reporter = $3")
+            .bind(self.now() + REPORT_LEASE_MS)
+            .bind(lease.environment.0)
+            .bind(&lease.holder)
+            .execute(&mut tx)
+            .await
+            .map_err(failed("hold a report"))?;
+        commit(tx).await?;
+        if held == 1 {
+            return Ok(());
+        }
+        Err(PortError::new(ErrorKind::Fenced, "another process writes this report now"))
     }
 
     async fn next_due_at(&self) -> PortResult<Option<i64>> {
         scalar(
-            "SELECT min(report_not_before) FROM environments WHERE report_revision > shown_revision \
+            "SELECT min(CASE WHEN reporter_until > report_not_before THEN reporter_until ELSE report_not_before END) \
+             FROM environments WHERE report_revision > shown_revision \
              AND project_id NOT IN (SELECT id FROM projects WHERE forge = 'folder')",
         )
         .fetch_one(self.reader())
@@ -82,31 +129,38 @@ impl Reports for Store {
     }
 
     /// News that came after `revision` stay news.
-    async fn shown(&self, environment: EnvironmentId, revision: i64, not_before: i64) -> PortResult<()> {
+    async fn shown(&self, lease: &ReportLease, revision: i64, not_before: i64) -> PortResult<()> {
         let mut tx = self.begin().await?;
         query(
             "UPDATE environments SET report_not_before = $1, report_error = NULL, news_since = $2, \
-             shown_revision = CASE WHEN shown_revision < $3 THEN $3 ELSE shown_revision END WHERE id = $4",
+             reporter = NULL, reporter_until = 0, \
+             shown_revision = CASE WHEN shown_revision < $3 THEN $3 ELSE shown_revision END \
+             WHERE id = $4 AND reporter = $5",
         )
         .bind(not_before)
         .bind(self.now())
         .bind(revision)
-        .bind(environment.0)
+        .bind(lease.environment.0)
+        .bind(&lease.holder)
         .execute(&mut tx)
         .await
         .map_err(failed("record a shown report"))?;
         commit(tx).await
     }
 
-    async fn postpone(&self, environment: EnvironmentId, not_before: i64, why: &str) -> PortResult<()> {
+    async fn postpone(&self, lease: &ReportLease, not_before: i64, why: &str) -> PortResult<()> {
         let mut tx = self.begin().await?;
-        query("UPDATE environments SET report_not_before = $1, report_error = $2 WHERE id = $3")
-            .bind(not_before)
-            .bind(why)
-            .bind(environment.0)
-            .execute(&mut tx)
-            .await
-            .map_err(failed("postpone a report"))?;
+        query(
+            "UPDATE environments SET report_not_before = $1, report_error = $2, reporter = NULL, reporter_until = 0 \
+             WHERE id = $3 AND reporter = $4",
+        )
+        .bind(not_before)
+        .bind(why)
+        .bind(lease.environment.0)
+        .bind(&lease.holder)
+        .execute(&mut tx)
+        .await
+        .map_err(failed("postpone a report"))?;
         commit(tx).await
     }
 
