@@ -24,6 +24,12 @@ pub struct Decision {
     /// The leave that it gives to an untrusted commit.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// How much longer, in ms from now, it lets the preview live at least.
+    #[serde(default)]
+    pub keep_ms: Option<i64>,
+    /// Whether it gives up what waits and what runs.
+    #[serde(default)]
+    pub cancels: bool,
 }
 
 impl Decision {
@@ -38,6 +44,8 @@ impl Decision {
             reason: format!("nothing to do, because {}", because.into()),
             actor: None,
             approval: None,
+            keep_ms: None,
+            cancels: false,
         }
     }
 
@@ -50,7 +58,8 @@ impl Decision {
     /// Whether nothing follows from it.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.desired.is_none() && self.work.is_empty() && self.replies.is_empty() && self.approval.is_none()
+        let orders = self.approval.is_some() || self.keep_ms.is_some() || self.cancels;
+        self.desired.is_none() && self.work.is_empty() && self.replies.is_empty() && !orders
     }
 }
 

@@ -80,6 +80,15 @@ pub enum Work {
         /// The provisioner service.
         service: String,
     },
+    /// Answer with the last lines that containers printed.
+    Logs {
+        /// The service; `None`: all of them.
+        service: Option<String>,
+        /// How many lines.
+        lines: u32,
+        /// The answer, which lacks its text.
+        reply: Reply,
+    },
     /// Post an answer.
     Reply(Reply),
     /// What a person's command does by itself while it holds the environment. Nobody takes it over: when the command
@@ -101,6 +110,7 @@ impl Work {
             Self::Stop => "stop",
             Self::Start => "start",
             Self::Reset { .. } => "reset",
+            Self::Logs { .. } => "logs",
             Self::Reply(_) => "reply",
             Self::Terminal { .. } => "terminal",
         }
@@ -115,7 +125,7 @@ impl Work {
     /// Whether it takes one of the environment slots and the environment's lock.
     #[must_use]
     pub const fn touches_environment(&self) -> bool {
-        self.converges() || matches!(self, Self::Reset { .. } | Self::Terminal { .. })
+        self.converges() || matches!(self, Self::Reset { .. } | Self::Logs { .. } | Self::Terminal { .. })
     }
 
     /// Order between environments, larger first: destroy, command, deploy.
@@ -125,7 +135,7 @@ impl Work {
         match self {
             Self::Assess { .. } | Self::Reply(_) => 100,
             Self::Destroy => 40,
-            Self::Reset { .. } | Self::Stop | Self::Start | Self::Terminal { .. } => 30,
+            Self::Reset { .. } | Self::Logs { .. } | Self::Stop | Self::Start | Self::Terminal { .. } => 30,
             Self::Deploy { .. } => 20,
         }
     }

@@ -29,11 +29,18 @@ pub struct Runner {
 #[async_trait]
 impl RunJob for Runner {
     async fn run(&self, claimed: &ClaimedJob, cancel: &Cancel) -> Ran {
+        let mut answer = None;
         let end = match &claimed.job.work {
             Work::Assess { subject } => self.assessor.assess(claimed, subject).await,
             Work::Reply(reply) => self.reply(reply, claimed.claim.claims).await,
             Work::Deploy { .. } | Work::Destroy | Work::Stop | Work::Start | Work::Reset { .. } => {
                 self.converger.run(claimed, cancel).await
+            }
+            Work::Logs { service, lines, reply } => {
+                let asked = (service.as_deref(), *lines, reply);
+                let (end, told) = self.converger.logs(claimed, cancel, asked).await;
+                answer = told;
+                end
             }
             Work::Terminal { command } => JobEnd::Failed {
                 reason: format!("the command `{command}` was ended before it was done: give it again"),
@@ -42,7 +49,8 @@ impl RunJob for Runner {
         let end = give_up_when_tried_enough(&claimed.job, end);
         let reaction = self.reaction(&claimed.job, &end).await;
         let look = self.look_again(&claimed.job, &end).await;
-        Ran { end, follow_ups: reaction.into_iter().chain(look).collect() }
+        let answer = answer.map(|reply| answering(&claimed.job, reply));
+        Ran { end, follow_ups: reaction.into_iter().chain(answer).chain(look).collect() }
     }
 }
 
@@ -53,6 +61,17 @@ fn give_up_when_tried_enough(job: &Job, end: JobEnd) -> JobEnd {
             JobEnd::Failed { reason: format!("{reason} (given up after {} tries)", job.attempt) }
         }
         end => end,
+    }
+}
+
+/// The job that posts what another one found out.
+fn answering(job: &Job, reply: Reply) -> NewJob {
+    NewJob {
+        work: Work::Reply(reply),
+        environment: job.environment_id,
+        generation: None,
+        comment: None,
+        reason: format!("the answer of {}", job.work.kind()),
     }
 }
 
@@ -95,7 +114,9 @@ impl Runner {
 
     /// Untrusted code that was refused because of what the forge shows now: the change is looked at, as if it had been told.
     async fn look_again(&self, job: &Job, end: &JobEnd) -> Option<NewJob> {
-        if !matches!(end, JobEnd::Failed { .. }) || !job.work.touches_environment() {
+        if !matches!(end, JobEnd::Failed { .. })
+            || !(job.work.converges() || matches!(job.work, Work::Reset { .. }))
+        {
             return None;
         }
         let environment = self.environment(job.environment_id?).await?;

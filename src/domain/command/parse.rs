@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use crate::domain::length::length_of_time;
 use crate::domain::wording::code;
 
 use super::markdown::plain_lines;
@@ -8,6 +11,13 @@ pub const MAX_COMMANDS: usize = 5;
 
 /// Longest name of a step or a service that a command may give.
 const MAX_NAME: usize = 100;
+
+/// Lines that `logs` shows when nobody says how many, and at most.
+const USUAL_LINES: u32 = 50;
+const MOST_LINES: u32 = 200;
+
+/// Longest time that `keep` gives at once.
+const LONGEST_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// A commit may be named by so many of its first digits.
 const SHORTEST_COMMIT: usize = 7;
@@ -77,6 +87,12 @@ impl<'a> Order<'a> {
             "deploy" => self.deploy(arguments, word == "rebuild"),
             "reset" => self.reset(arguments),
             "approve" => self.approve(arguments),
+            "logs" => self.logs(arguments),
+            "keep" => self.keep(arguments),
+            "why" => self.alone(row, arguments, Command::Why),
+            "stop" => self.alone(row, arguments, Command::Stop),
+            "start" => self.alone(row, arguments, Command::Start),
+            "cancel" => self.alone(row, arguments, Command::Cancel),
             "status" => self.alone(row, arguments, Command::Status),
             "destroy" => self.alone(row, arguments, Command::Destroy),
             _ => self.alone(row, arguments, Command::Help),
@@ -129,6 +145,42 @@ impl<'a> Order<'a> {
                 Err(self.error(&format!("`reset` takes one service, but {} was given too", code(more))))
             }
         }
+    }
+
+    fn logs(&self, arguments: &[&str]) -> Result<Command, CommandError> {
+        let (mut service, mut lines) = (None, None);
+        for word in arguments {
+            if let Some((key, value)) = word.split_once('=') {
+                if key.trim_start_matches("--") != "lines" {
+                    return Err(self.unknown("option of `logs`", key, key, ["lines"]));
+                }
+                let number = value.parse().ok().filter(|number| (1..=MOST_LINES).contains(number));
+                let Some(number) = number else {
+                    return Err(self.error(&format!("`lines` must be 1 to {MOST_LINES}, not {}", code(value))));
+                };
+                if lines.replace(number).is_some() {
+                    return Err(self.error("`lines` was given twice"));
+                }
+            } else if !is_name(word) {
+                return Err(self.error(&format!("{} is not the name of a service", code(word))));
+            } else if service.replace((*word).to_owned()).is_some() {
+                return Err(self.error(&format!("`logs` takes one service, but {} was given too", code(word))));
+            }
+        }
+        Ok(Command::Logs { service, lines: lines.unwrap_or(USUAL_LINES) })
+    }
+
+    fn keep(&self, arguments: &[&str]) -> Result<Command, CommandError> {
+        let [length] = arguments else {
+            return Err(self.error("`keep` needs one length of time, such as `3d` or `12h`"));
+        };
+        let Some(kept) = length_of_time(&length.to_lowercase()) else {
+            return Err(self.error(&format!("{} is no length of time such as `3d` or `12h`", code(length))));
+        };
+        if kept > LONGEST_KEPT {
+            return Err(self.error("a preview is kept for `90d` at most"));
+        }
+        Ok(Command::Keep { for_ms: i64::try_from(kept.as_millis()).unwrap_or(i64::MAX) })
     }
 
     fn approve(&self, arguments: &[&str]) -> Result<Command, CommandError> {
@@ -226,6 +278,12 @@ mod tests {
                 format!("deploy{cache}{from}")
             }
             Ok(Command::Reset { service }) => format!("reset {}", service.as_deref().unwrap_or("?")),
+            Ok(Command::Why) => "why".to_owned(),
+            Ok(Command::Stop) => "stop".to_owned(),
+            Ok(Command::Start) => "start".to_owned(),
+            Ok(Command::Cancel) => "cancel".to_owned(),
+            Ok(Command::Keep { for_ms }) => format!("keep {}h", for_ms / 3_600_000),
+            Ok(Command::Logs { service, lines }) => format!("logs {} {lines}", service.as_deref().unwrap_or("?")),
             Ok(Command::Approve { commit }) => format!("approve {}", commit.as_deref().unwrap_or("?")),
             Err(error) => format!("error: {error}"),
         }

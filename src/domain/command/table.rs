@@ -22,6 +22,26 @@ pub enum Command {
         /// The service.
         service: Option<String>,
     },
+    /// The last decisions, in words.
+    Why,
+    /// The last lines that services printed. `None`: all services.
+    Logs {
+        /// The service.
+        service: Option<String>,
+        /// How many lines.
+        lines: u32,
+    },
+    /// Stop, and stay stopped until `start` or `deploy`; data is kept.
+    Stop,
+    /// Start what was stopped.
+    Start,
+    /// Live at least so much longer.
+    Keep {
+        /// How long from now, in ms.
+        for_ms: i64,
+    },
+    /// Give up what waits and what runs.
+    Cancel,
     /// Tear down, and stay down until `deploy`.
     Destroy,
     /// Let one commit of an untrusted change run. `None`: the newest, if that was shown.
@@ -74,6 +94,15 @@ const STATUS: CommandHelp = CommandHelp {
     author_may: true,
 };
 
+const WHY: CommandHelp = CommandHelp {
+    verb: "why",
+    aliases: &[],
+    usage: "why",
+    meaning: "say what was decided about this change, and why",
+    needs: Permission::Triage,
+    author_may: false,
+};
+
 const DEPLOY: CommandHelp = CommandHelp {
     verb: "deploy",
     aliases: &["up", "redeploy", "rebuild"],
@@ -90,6 +119,51 @@ const RESET: CommandHelp = CommandHelp {
     meaning: "put a service's data back to its seed",
     needs: Permission::Write,
     author_may: true,
+};
+
+const LOGS: CommandHelp = CommandHelp {
+    verb: "logs",
+    aliases: &[],
+    usage: "logs [<service>] [lines=50]",
+    meaning: "show the last lines that the containers of a service, or of all, printed",
+    needs: Permission::Write,
+    author_may: false,
+};
+
+const STOP: CommandHelp = CommandHelp {
+    verb: "stop",
+    aliases: &["sleep"],
+    usage: "stop",
+    meaning: "stop the preview and keep its data; it stays stopped until `start` or `deploy`",
+    needs: Permission::Write,
+    author_may: false,
+};
+
+const START: CommandHelp = CommandHelp {
+    verb: "start",
+    aliases: &["wake"],
+    usage: "start",
+    meaning: "start a stopped preview with its data, at the newest commit",
+    needs: Permission::Write,
+    author_may: false,
+};
+
+const KEEP: CommandHelp = CommandHelp {
+    verb: "keep",
+    aliases: &[],
+    usage: "keep <3d>",
+    meaning: "let the preview live at least so much longer, `90d` at most",
+    needs: Permission::Write,
+    author_may: false,
+};
+
+const CANCEL: CommandHelp = CommandHelp {
+    verb: "cancel",
+    aliases: &[],
+    usage: "cancel",
+    meaning: "give up what waits and what runs; what is up stays as it is",
+    needs: Permission::Write,
+    author_may: false,
 };
 
 const DESTROY: CommandHelp = CommandHelp {
@@ -111,7 +185,8 @@ const APPROVE: CommandHelp = CommandHelp {
 };
 
 /// The command table, in the order of the help.
-pub const COMMANDS: &[CommandHelp] = &[HELP, STATUS, DEPLOY, RESET, DESTROY, APPROVE];
+pub const COMMANDS: &[CommandHelp] =
+    &[HELP, STATUS, WHY, DEPLOY, RESET, LOGS, STOP, START, KEEP, CANCEL, DESTROY, APPROVE];
 
 impl Command {
     /// Its row in the table.
@@ -122,6 +197,12 @@ impl Command {
             Self::Status => &STATUS,
             Self::Deploy { .. } => &DEPLOY,
             Self::Reset { .. } => &RESET,
+            Self::Why => &WHY,
+            Self::Logs { .. } => &LOGS,
+            Self::Stop => &STOP,
+            Self::Start => &START,
+            Self::Keep { .. } => &KEEP,
+            Self::Cancel => &CANCEL,
             Self::Destroy => &DESTROY,
             Self::Approve { .. } => &APPROVE,
         }
@@ -137,8 +218,14 @@ mod tests {
         let commands = [
             Command::Help,
             Command::Status,
+            Command::Why,
             Command::Deploy { no_cache: false, from: None },
             Command::Reset { service: None },
+            Command::Logs { service: None, lines: 50 },
+            Command::Stop,
+            Command::Start,
+            Command::Keep { for_ms: 1 },
+            Command::Cancel,
             Command::Destroy,
             Command::Approve { commit: None },
         ];

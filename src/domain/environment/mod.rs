@@ -149,6 +149,30 @@ pub struct Failure {
     pub left_behind: Vec<String>,
 }
 
+/// The step of a failure that is none: somebody gave the work up.
+const CANCELLED: &str = "cancelled";
+
+impl Failure {
+    /// What stands where work was given up, and why.
+    #[must_use]
+    pub fn cancelled(why: String) -> Self {
+        Self {
+            step: CANCELLED.to_owned(),
+            message: why,
+            exit_code: None,
+            log_tail: Vec::new(),
+            annotations: Vec::new(),
+            left_behind: Vec::new(),
+        }
+    }
+
+    /// Whether somebody gave the work up.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.step == CANCELLED
+    }
+}
+
 /// A place in the repository that a check points at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
@@ -253,6 +277,10 @@ pub struct Environment {
     pub life_trust: Option<Trust>,
     /// The leave to run one untrusted commit, while it holds.
     pub approval: Option<Approval>,
+    /// What the project's policy says of it.
+    pub terms: Terms,
+    /// Until when somebody asked that it be kept, ms since the epoch.
+    pub kept_until: Option<i64>,
 }
 
 impl Environment {
@@ -277,10 +305,6 @@ impl Environment {
             actor: None,
             sticky: false,
             reason: String::new(),
-    /// What the project's policy says of it.
-    pub terms: Terms,
-    /// Until when somebody asked that it be kept, ms since the epoch.
-    pub kept_until: Option<i64>,
             generation: 0,
             epoch: 0,
             revision: 0,
@@ -300,6 +324,8 @@ impl Environment {
             trust: Trust::Untrusted,
             life_trust: None,
             approval: None,
+            terms: Terms { ttl_ms: None, comment: CommentMode::Always },
+            kept_until: None,
         }
     }
 
@@ -324,8 +350,6 @@ impl Environment {
 
     /// The change that this environment shows.
     #[must_use]
-            terms: Terms { ttl_ms: None, comment: CommentMode::Always },
-            kept_until: None,
     pub fn change_ref(&self) -> ChangeRef {
         ChangeRef { repository: self.project.repository.clone(), number: self.number }
     }

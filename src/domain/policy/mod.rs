@@ -2,6 +2,7 @@
 
 mod approval;
 mod decide;
+mod life;
 mod obey;
 mod refusal;
 mod reset;

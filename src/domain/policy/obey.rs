@@ -26,14 +26,21 @@ pub fn obey(order: &Order<'_>, situation: &Situation<'_>) -> Decision {
         Ok(Command::Status) => ordered.status(),
         Ok(Command::Deploy { no_cache, from }) => ordered.deploy(*no_cache, from.as_ref()),
         Ok(Command::Reset { service }) => ordered.reset(service.as_deref()),
+        Ok(Command::Why) => ordered.why(),
+        Ok(Command::Logs { service, lines }) => ordered.logs(service.as_ref(), *lines),
+        Ok(Command::Stop) => ordered.stop(),
+        Ok(Command::Start) => ordered.start(),
+        Ok(Command::Keep { for_ms }) => ordered.keep(*for_ms),
+        Ok(Command::Cancel) => ordered.cancel(),
         Ok(Command::Destroy) => ordered.destroy(),
         Ok(Command::Approve { commit }) => ordered.approve(commit.as_deref()),
     }
 }
 
-struct Ordered<'a> {
-    order: &'a Order<'a>,
-    situation: &'a Situation<'a>,
+/// One command, and what it is said about.
+pub(super) struct Ordered<'a> {
+    pub(super) order: &'a Order<'a>,
+    pub(super) situation: &'a Situation<'a>,
 }
 
 impl Ordered<'_> {
@@ -115,7 +122,7 @@ impl Ordered<'_> {
     }
 
     /// Why nothing can be made of this change any more.
-    fn not_open(&self) -> Option<String> {
+    pub(super) fn not_open(&self) -> Option<String> {
         let word = match self.situation.change.state {
             ChangeState::Open => return None,
             ChangeState::Closed => "closed",
@@ -124,7 +131,7 @@ impl Ordered<'_> {
         Some(format!("the change is {word}, and only open changes get a preview"))
     }
 
-    fn no_preview(&self, refusal: Refusal) -> Decision {
+    pub(super) fn no_preview(&self, refusal: Refusal) -> Decision {
         let mut body = format!("No preview: {}.", wording::escape(&refusal.reason));
         if refusal.cause == Cause::Untrusted && self.situation.sandbox {
             body.push_str("\n\n");
@@ -180,26 +187,26 @@ impl Ordered<'_> {
     }
 
     /// A command that was understood but cannot be done now; `because` is a plain sentence.
-    fn refused(&self, because: &str, body: Option<String>) -> Decision {
+    pub(super) fn refused(&self, because: &str, body: Option<String>) -> Decision {
         let body = body.unwrap_or_else(|| format!("Not done: {}.", wording::escape(because)));
         let reason = format!("nothing to do, because {because}");
         self.answer(reason, self.reply("refused", Some(Reaction::Confused), Some(body)))
     }
 
-    fn accepted(&self, decision: Decision) -> Decision {
+    pub(super) fn accepted(&self, decision: Decision) -> Decision {
         with_reply(decision, self.reply("seen", Some(Reaction::Eyes), None))
     }
 
-    fn answer(&self, reason: String, reply: Reply) -> Decision {
+    pub(super) fn answer(&self, reason: String, reply: Reply) -> Decision {
         let decision = Decision { reason, ..self.signed(Decision::nothing("")) };
         with_reply(decision, reply)
     }
 
-    fn signed(&self, decision: Decision) -> Decision {
+    pub(super) fn signed(&self, decision: Decision) -> Decision {
         Decision { comment: Some(self.order.comment), actor: Some(self.order.sender.login.clone()), ..decision }
     }
 
-    fn reply(&self, what: &str, reaction: Option<Reaction>, body: Option<String>) -> Reply {
+    pub(super) fn reply(&self, what: &str, reaction: Option<Reaction>, body: Option<String>) -> Reply {
         let marker = wording::reply_marker(self.order.comment, self.order.index, what);
         Reply {
             change: self.situation.change_ref.clone(),
@@ -211,7 +218,7 @@ impl Ordered<'_> {
     }
 }
 
-fn with_reply(mut decision: Decision, reply: Reply) -> Decision {
+pub(super) fn with_reply(mut decision: Decision, reply: Reply) -> Decision {
     decision.replies.push(reply);
     decision
 }

@@ -1,5 +1,6 @@
 use crate::domain::change::{Account, Change, ChangeRef, ChangedFiles, Permission, Sha};
 use crate::domain::command::{Command, CommandError};
+use crate::domain::decision::DecisionRecord;
 use crate::domain::environment::{Desired, Environment};
 use crate::domain::project::PreviewPolicy;
 use crate::domain::trust::Approval;
@@ -46,9 +47,9 @@ pub struct Situation<'a> {
     pub sandbox: bool,
     /// Logins of bots whose changes are the team's own, as the settings of the project say.
     pub trusted_bots: &'a [String],
-    /// Services that can be reset, as the configuration at the deployed commit says; empty when unknown.
     /// The change's files; `None` when nobody looked, which counts as if all mattered.
     pub files: Option<&'a ChangedFiles>,
+    /// Services that can be reset, as the configuration at the deployed commit says; empty when unknown.
     pub resettable: &'a [String],
 }
 
@@ -69,6 +70,8 @@ pub struct Order<'a> {
     pub denied_before: bool,
     /// The commit that the bot's comment on the change showed when this was said, where that is known.
     pub shown: Option<&'a Sha>,
+    /// What was decided about the change before, newest first, where the order asks for it.
+    pub past: &'a [DecisionRecord],
     /// Now, ms since the epoch.
     pub at: i64,
 }

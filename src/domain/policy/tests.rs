@@ -8,7 +8,7 @@ use crate::domain::change::{
     Change, ChangeNumber, ChangeRef, ChangeState, ChangedFiles, ForgeKind, Permission, Sha,
 };
 use crate::domain::command::parse;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, DecisionRecord};
 use crate::domain::entry::EnvironmentEntry;
 use crate::domain::environment::{
     Cause, Desired, Environment, EnvironmentId, Failure, LifeId, Project, ProjectId, Slug,
@@ -84,6 +84,7 @@ struct EnvironmentRow {
     published: String,
     failed: bool,
     known_head: String,
+    expires: Option<i64>,
     trust: Option<Trust>,
     approved: String,
 }
@@ -179,6 +180,7 @@ fn environment(row: &EnvironmentRow) -> Environment {
         failure: row.failed.then_some(failure),
         trust: row.trust.unwrap_or(Trust::Trusted),
         approval: sha(&row.approved).map(approval),
+        expires_at: row.expires,
         ..Environment::new(EnvironmentId(1), project, name, life, number)
     }
 }
@@ -195,13 +197,13 @@ fn policy(word: &str) -> ProjectPolicy {
         "skip drafts" => policy.drafts = Drafts::Skip,
         "label" => policy.trigger = Trigger::Label,
         "command" => policy.trigger = Trigger::Command,
-        other => panic!("policy {other:?}"),
-    }
         "paths" => policy.paths = vec!["apps/**".to_owned(), "!**/*.md".to_owned()],
         "label and paths" => {
             policy.trigger = Trigger::Label;
             policy.paths = vec!["apps/**".to_owned()];
         }
+        other => panic!("policy {other:?}"),
+    }
     ProjectPolicy::Known(policy)
 }
 
@@ -228,12 +230,12 @@ fn conclude(row: &Row) -> Decision {
         "" => Placement::Local,
         _ => Placement::Nowhere("set mode = \"local\" for this project".to_owned()),
     };
-    let situation = Situation {
-        change_ref: &change_ref,
     let files = row.files.as_ref().map(|files| ChangedFiles {
         is_cut: files.iter().any(|file| file == "cut"),
         paths: files.iter().filter(|file| *file != "cut").cloned().collect(),
     });
+    let situation = Situation {
+        change_ref: &change_ref,
         change: &change,
         policy: &policy,
         author_permission: row.author_permission.unwrap_or(Permission::Write),
@@ -242,9 +244,9 @@ fn conclude(row: &Row) -> Decision {
         placement: &placement,
         sandbox: row.sandbox.unwrap_or(true),
         trusted_bots: &row.trusted_bots,
+        files: files.as_ref(),
         resettable: &row.resettable,
     };
-        files: files.as_ref(),
     let shown = sha(&row.sender.shown);
     let Some(command) = &row.command else {
         let event = event(row.event.as_ref().unwrap());
@@ -252,6 +254,12 @@ fn conclude(row: &Row) -> Decision {
         return decide(&event, &situation);
     };
     let sender = if row.sender.author { account("ada", 7, false) } else { account("grace", 8, row.sender.bot) };
+    let past = [DecisionRecord {
+        delivery: None,
+        trigger: "pushed".to_owned(),
+        decision: Decision::nothing("of a [test]"),
+        at: 0,
+    }];
     let order = Order {
         command: parse(&format!("/preview {command}"), "previewbot").remove(0),
         comment: COMMENT,
@@ -260,6 +268,7 @@ fn conclude(row: &Row) -> Decision {
         index: 0,
         denied_before: row.sender.denied_before,
         shown: shown.as_ref(),
+        past: &past,
         at: 5,
     };
     obey(&order, &situation)
@@ -275,6 +284,13 @@ fn work_words(work: &[Work]) -> Vec<String> {
         other => other.kind().to_owned(),
     };
     work.iter().map(told).collect()
+}
+
+/// Work, and what is done without any.
+fn deeds(decision: &Decision) -> Vec<String> {
+    let kept = decision.keep_ms.map(|ms| format!("keep {}h", ms / 3_600_000));
+    let cancelled = decision.cancels.then(|| "cancel".to_owned());
+    work_words(&decision.work).into_iter().chain(kept).chain(cancelled).collect()
 }
 
 fn check(row: &Row) {
@@ -296,7 +312,7 @@ fn check(row: &Row) {
     let head = sha("head").unwrap();
     assert_eq!(approved, expect.approves.then_some((&head, "grace", 5)), "{name}: approval");
     assert_eq!(decision.desired.as_ref().is_some_and(|change| change.sticky), expect.sticky, "{name}: sticky");
-    assert_eq!(work_words(&decision.work), expect.work, "{name}: work in {decision:?}");
+    assert_eq!(deeds(&decision), expect.work, "{name}: work in {decision:?}");
     let reaction = decision.replies.iter().find_map(|reply| reply.reaction);
     let reaction = reaction.map(|reaction| serde_json::to_value(reaction).unwrap().as_str().unwrap().to_owned());
     assert_eq!(reaction, expect.reaction, "{name}: reaction");

@@ -8,7 +8,7 @@ use crate::domain::report::{Shown, Snapshot};
 use super::comment::{facts, log_details, steps_table};
 use super::escape::{cut, printable};
 use super::shown::shown;
-use super::state::{failed_to_destroy, is_unplaced, lifetime, words};
+use super::state::{failed_to_destroy, is_cancelled, is_unplaced, lifetime, words};
 use super::time::duration;
 
 /// Name of the check.
@@ -66,6 +66,7 @@ fn state(snapshot: &Snapshot, shown: &Shown) -> CheckState {
         Shown::Queued(..) => return CheckState::Queued,
         Shown::Deploying(..) => return CheckState::InProgress,
         Shown::Ready => CheckConclusion::Success,
+        Shown::Failed if is_cancelled(snapshot) => CheckConclusion::Cancelled,
         Shown::Failed if !failed_to_destroy(snapshot) => CheckConclusion::Failure,
         // What cannot be taken down says nothing about the commit.
         Shown::Failed | Shown::Stopped | Shown::Destroying | Shown::Destroyed | Shown::Expired => {
@@ -84,6 +85,7 @@ fn title(snapshot: &Snapshot, shown: &Shown) -> String {
             None => "Ready".to_owned(),
         },
         Shown::Failed if failed_to_destroy(snapshot) => "Could not be destroyed".to_owned(),
+        Shown::Failed if is_cancelled(snapshot) => capital(CheckConclusion::Cancelled.as_str()),
         Shown::Failed => match &environment.failure {
             Some(failure) => format!("Failed at {}", failure.step),
             None => "Failed".to_owned(),

@@ -11,7 +11,8 @@ use super::escape::{code, cut, escape, fence};
 use super::replies::how_to_approve;
 use super::shown::shown;
 use super::state::{
-    dot, failed_to_destroy, how_back, is_unplaced, lifetime, resetting, sentence, why_gone, words,
+    dot, failed_to_destroy, given_up, how_back, is_cancelled, is_unplaced, lifetime, resetting, sentence,
+    why_gone, words,
 };
 use super::time::{about, date, duration};
 
@@ -58,8 +59,14 @@ pub(super) fn facts(snapshot: &Snapshot, shown: &Shown) -> String {
             vec![url_table(snapshot, shown), progress_line(snapshot, shown)]
         }
         Shown::Failed if failed_to_destroy(snapshot) => vec![failure(snapshot)],
+        Shown::Failed if is_cancelled(snapshot) => {
+            vec![
+                url_table(snapshot, shown),
+                format!("{} `/preview deploy` goes on.", sentence(given_up(snapshot))),
+            ]
+        }
         Shown::Failed => vec![url_table(snapshot, shown), failure(snapshot)],
-        Shown::Stopped => vec!["It is stopped, its data is kept. `/preview deploy` brings it back.".to_owned()],
+        Shown::Stopped => vec!["It is stopped, its data is kept. `/preview start` brings it back.".to_owned()],
         Shown::Destroying => vec![format!("{} It is being torn down.", why_gone(environment))],
         Shown::Destroyed | Shown::Expired => vec![gone(environment)],
         Shown::Skipped => vec![sentence(&environment.reason)],
@@ -74,6 +81,7 @@ fn heading(snapshot: &Snapshot, shown: &Shown) -> String {
     let commit = commit_shown(environment).map(|sha| format!(" · `{}`", sha.short())).unwrap_or_default();
     let title = match shown {
         Shown::Failed if failed_to_destroy(snapshot) => "could not be destroyed".to_owned(),
+        Shown::Failed if is_cancelled(snapshot) => "cancelled".to_owned(),
         Shown::Skipped if is_unplaced(environment) => "not possible yet".to_owned(),
         Shown::Deploying(..) if resetting(snapshot).is_some() => "resetting data".to_owned(),
         Shown::Queued(..) | Shown::Deploying(..) => escape(&words(shown)),

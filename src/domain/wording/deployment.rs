@@ -50,8 +50,9 @@ fn ready(environment: &Environment) -> String {
 }
 
 fn failed(environment: &Environment) -> String {
-    environment
-        .failure
-        .as_ref()
-        .map_or_else(|| "Failed".to_owned(), |failure| format!("Failed at {}", failure.step))
+    match &environment.failure {
+        None => "Failed".to_owned(),
+        Some(failure) if failure.is_cancelled() => "Cancelled".to_owned(),
+        Some(failure) => format!("Failed at {}", failure.step),
+    }
 }

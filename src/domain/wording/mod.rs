@@ -16,7 +16,7 @@ pub use check::{CHECK_NAME, check, check_id, superseded_check};
 pub use comment::{asks_for_approval, comment, comment_marker};
 pub use deployment::{deployment, deployment_environment};
 pub use escape::{code, escape, fence};
-pub use replies::{denied, help, how_to_approve, not_understood, reply_marker};
+pub use replies::{command_table, denied, help, how_to_approve, logs, no_logs, not_understood, reply_marker, why};
 pub use shown::{begins_comment, shown};
 pub use status::{StatusTable, status_markdown};
 pub use time::{duration, short_duration};

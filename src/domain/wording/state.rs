@@ -43,6 +43,16 @@ pub(super) fn failed_to_destroy(snapshot: &Snapshot) -> bool {
     snapshot.environment.desired.commit().is_none()
 }
 
+/// Whether somebody gave the work up that would have brought it where it should be.
+pub(super) fn is_cancelled(snapshot: &Snapshot) -> bool {
+    snapshot.environment.failure.as_ref().is_some_and(crate::domain::environment::Failure::is_cancelled)
+}
+
+/// Who did, in words.
+pub(super) fn given_up(snapshot: &Snapshot) -> &str {
+    snapshot.environment.failure.as_ref().map_or("", |failure| failure.message.as_str())
+}
+
 /// Whether a reset runs or waits.
 pub(super) fn resetting(snapshot: &Snapshot) -> Option<&str> {
     match &snapshot.active_job()?.work {

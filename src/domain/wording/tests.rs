@@ -250,6 +250,12 @@ fn no_state_forges_a_marker_or_mentions_anybody() {
 }
 
 #[test]
+fn the_documentation_lists_the_commands_that_there_are() {
+    let page = include_str!("../../../docs/commands.md");
+    assert!(page.contains(&command_table()), "docs/commands.md must hold this table:\n{}", command_table());
+}
+
+#[test]
 fn only_the_state_that_waits_for_approval_asks_for_it() {
     for (name, snapshot) in every_state() {
         let head = &snapshot.environment.change.as_ref().unwrap().head.sha;

@@ -142,9 +142,9 @@ pub(super) const QUEUE_POSITION: &str = "SELECT coalesce(sum(CASE WHEN priority 
        OR (priority = $1 AND (run_at, id) <= ($2, $3)) THEN 1 ELSE 0 END), 0), count(*) \
      FROM jobs WHERE touches AND state IN ('queued', 'waiting')";
 
-/// What people see as an environment's job: the newest open one, else the newest.
+/// What people see as an environment's job: the newest open one, else the newest. One that only looks is none.
 pub(super) const SHOWN_JOB: &str = select_job!(
-    "WHERE j.environment_id = $1 AND j.touches \
+    "WHERE j.environment_id = $1 AND j.touches AND j.kind <> 'logs' \
      ORDER BY (j.state IN ('queued', 'waiting', 'running')) DESC, j.id DESC LIMIT 1"
 );
 

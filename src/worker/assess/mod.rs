@@ -29,6 +29,9 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// An order that could not be obeyed for this long (in ms) is not obeyed any more: nobody expects it to come true.
 const STALE_ORDER_MS: i64 = 3_600_000;
 
+/// Decisions that somebody who asks why is told of.
+const LAST_DECISIONS: i64 = 10;
+
 /// Reads subjects from forges and decides about them.
 pub struct Assessor {
     /// Forges by kind.
@@ -105,10 +108,10 @@ impl Assessor {
             project: reading.project,
             change: reading.change,
             environment: reading.stored,
+            terms: reading.configuration.terms(),
             decisions,
             deliveries: outcomes,
         };
-            terms: reading.configuration.terms(),
         self.assessments.commit(&claimed.claim, assessment).await?;
         for record in &orders {
             // The decision itself is committed; its line in the log must not make it happen twice.
@@ -190,10 +193,10 @@ impl Assessor {
             placement: self.workshop.placement(repository),
             sandbox: self.workshop.has_sandbox(),
             trusted_bots: self.workshop.trusted_bots(repository),
+            files: None,
             environment: reading.stored.clone(),
             active: reading.active,
             now: self.clock.now_ms(),
-            files: None,
             decisions: Vec::new(),
         };
         let mut outcomes = Vec::new();
@@ -204,14 +207,14 @@ impl Assessor {
         // What the change is rules, but a reopen and a wish to run again also undo what somebody chose before.
         let strongest = hints.iter().rev().max_by_key(|(_, event)| weight(&event.kind));
         if let Some((delivery, event)) = strongest {
+            self.look_at_files(forge, &mut session, &event.kind).await?;
             let reason = session.decide(&delivery.id, &event.kind);
             outcomes.extend(hints.iter().map(|(d, _)| (d.id.clone(), reason.clone())));
         } else if events.is_empty() {
-            self.look_at_files(forge, &mut session, &event.kind).await?;
+            self.look_at_files(forge, &mut session, &EventKind::Edited).await?;
             session.decide_unprompted();
         }
         for (delivery, event) in &events {
-            self.look_at_files(forge, &mut session, &EventKind::Edited).await?;
             if let EventKind::Commented { comment } = &event.kind {
                 let outcome = self.obey_comment(forge, &mut session, delivery, comment.id).await?;
                 outcomes.push((delivery.id.clone(), outcome));
@@ -220,9 +223,6 @@ impl Assessor {
         Ok((session.decisions, outcomes))
     }
 
-    /// Obeys the commands of one comment, as the forge has the comment now.
-    async fn obey_comment(
-        &self,
     /// Asks for the change's files where they decide.
     async fn look_at_files(
         &self,
@@ -237,6 +237,9 @@ impl Assessor {
         Ok(())
     }
 
+    /// Obeys the commands of one comment, as the forge has the comment now.
+    async fn obey_comment(
+        &self,
         forge: &dyn Forge,
         session: &mut Session<'_>,
         delivery: &Delivery,
@@ -264,6 +267,8 @@ impl Assessor {
         } else {
             None
         };
+        let asks_why = commands.iter().any(|command| matches!(command, Ok(Command::Why)));
+        let past = if asks_why { self.past(session).await? } else { Vec::new() };
         let mut reasons = Vec::new();
         for (index, command) in commands.into_iter().enumerate() {
             let order = Order {
@@ -274,6 +279,7 @@ impl Assessor {
                 index,
                 denied_before: denied_before || session.denied(&comment.author.login),
                 shown: shown.as_ref(),
+                past: &past,
                 at: session.now,
             };
             reasons.push(session.obey(&delivery.id, &order));
@@ -291,6 +297,15 @@ impl Assessor {
         let Some(sticky) = forge.comment(&reading.change_ref.repository, sticky).await? else { return Ok(None) };
         let head = &reading.change.head.sha;
         Ok(policy::was_shown(head, &sticky, said).then(|| head.clone()))
+    }
+
+    /// What was decided about the change so far, newest first.
+    async fn past(&self, session: &Session<'_>) -> PortResult<Vec<DecisionRecord>> {
+        let mut past: Vec<DecisionRecord> = session.decisions.iter().rev().cloned().collect();
+        if let Some(environment) = &session.reading.stored {
+            past.extend(self.assessments.decisions_of_environment(environment.id, LAST_DECISIONS).await?);
+        }
+        Ok(past)
     }
 
     async fn denied_before(&self, session: &Session<'_>, login: &str) -> PortResult<bool> {

@@ -2,6 +2,7 @@
 //! decided which one, with which configuration, and what is recorded afterwards.
 
 mod approved;
+mod logs;
 mod prepare;
 mod trouble;
 
@@ -32,10 +33,10 @@ pub const LOCAL_HOST: &str = "local";
 /// How long a job waits before it looks again whether a host has room, or answers.
 const UNTIL_ROOM: Duration = Duration::from_secs(5);
 
-/// Brings environments to what is desired.
 /// How long a job waits that is told when it is its turn; settings may have changed since.
 const UNTIL_TOLD: Duration = Duration::from_mins(2);
 
+/// Brings environments to what is desired.
 pub struct Converger {
     /// Projects and environments.
     pub environments: Arc<dyn Environments>,
@@ -102,8 +103,8 @@ impl Converger {
         let host = match self.workshop.place(task.claimed, &task.environment).await {
             Ok(Place::On(host)) => host,
             Ok(Place::Full(reason)) => return JobEnd::Wait { reason, after: UNTIL_ROOM },
-            Err(error) => return self.failed(task, &error.into()).await,
             Ok(Place::Waits(reason)) => return JobEnd::Wait { reason, after: UNTIL_TOLD },
+            Err(error) => return self.failed(task, &error.into()).await,
         };
         let placed = Environment { host: Some(host), ..task.environment.clone() };
         let task = &Task { environment: placed, ..*task };
@@ -192,8 +193,11 @@ impl Converger {
         let stopped = async {
             let prepared = self.in_force(&task.environment).await?;
             let bench = self.bench(task, &prepared).await?;
-            let manager = self.manager(task, prepared, bench, false);
-            manager.stop(task.environment.name.as_str()).await?;
+            // What never came up has nothing to stop.
+            if bench.state.get_environment(task.environment.name.as_str()).await?.is_some() {
+                let manager = self.manager(task, prepared, bench, false);
+                manager.stop(task.environment.name.as_str()).await?;
+            }
             self.environments.record(&task.claimed.claim, EnvironmentOutcome::Stopped).await?;
             Ok::<(), Trouble>(())
         };

@@ -112,3 +112,26 @@ async fn a_job_that_ends_well_is_no_failure_and_does_not_hide_what_is_not_ready_
     bot.github.people().merge(REPO, number, "alice").await.unwrap();
     bot.comment_with(number, "destroyed").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_answered_with_what_containers_print() {
+    needed();
+    let names = Names::new("logs");
+    let compose = names.compose("one").replace("exec httpd", "echo a line of mine; exec httpd");
+    let bot = TestBot::with(names.setup(&compose)).await;
+    let _sweeper = Sweeper::of(&bot);
+    let (number, sha) = bot.open("feature", &[]).await;
+    bot.check_ended(number, &sha, "success").await;
+    let posted = bot.github.bot_comments(REPO, number).len();
+    let order = bot.say(number, "/preview logs lines=20").await;
+    bot.reaction(number, order, "rocket").await;
+    bot.comment_with(number, "a line of mine").await;
+    let order = bot.say(number, "/preview logs nobody").await;
+    bot.reaction(number, order, "confused").await;
+    let reply = bot.comment_with(number, "is no service with containers").await;
+    assert!(reply.body.contains("cache"), "{}", reply.body);
+    bot.idle().await;
+    assert_eq!(bot.github.bot_comments(REPO, number).len(), posted + 2);
+    let comment = bot.comment_with(number, "Preview ready").await;
+    assert!(!comment.body.contains("queued"), "who only looks is no deploy: {}", comment.body);
+}

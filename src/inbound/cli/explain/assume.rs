@@ -163,6 +163,7 @@ fn obey(situation: &Situation<'_>, comment: u64, body: &str, sender: &Account) -
             index,
             denied_before: false,
             shown: None,
+            past: &[],
             at: 0,
         };
         policy::obey(&order, situation)

@@ -2,12 +2,12 @@
 
 use super::super::database::query;
 use super::endings::request_cancel;
-use super::insert::insert_job;
+use super::insert::{end_job, insert_job};
 use super::{Store, Tx, failed};
 use crate::domain::decision::{Decision, DesiredChange};
-use crate::domain::environment::{Cause, Desired, Environment};
+use crate::domain::environment::{Cause, Desired, Environment, Failure};
 use crate::domain::error::PortResult;
-use crate::domain::job::{NewJob, Work};
+use crate::domain::job::{JobState, NewJob, Work};
 
 /// After so many cancellations in a row by pushes the running deploy may finish (and publish what it deployed, or
 /// steady pushing would still starve the preview).
@@ -29,6 +29,14 @@ impl Store {
         if let Some(change) = &decision.desired {
             set_desired(environment, change, decision, now);
         }
+        if decision.cancels {
+            give_up(tx, now, environment, &decision.reason).await?;
+        }
+        if let Some(longer) = decision.keep_ms {
+            let until = environment.kept_until.unwrap_or(now).max(now.saturating_add(longer));
+            environment.kept_until = Some(until);
+            environment.expires_at = environment.expires_at.map(|expires| expires.max(until));
+        }
         let wanted_anew = environment.generation > generation || decision.work.iter().any(Work::converges);
         if wanted_anew && matches!(environment.desired, Desired::Running { .. }) {
             // Already now, not when it is ready: what never becomes ready must not live for ever.
@@ -43,6 +51,29 @@ impl Store {
         let ttl = ttl.unwrap_or(self.inner.ttl_ms);
         (ttl > 0).then(|| now.saturating_add(ttl).max(kept.unwrap_or(now)))
     }
+}
+
+/// Ends what waits and asks what runs to stop. What takes down or stops goes on: half of that is worse than all of it.
+async fn give_up(tx: &mut Tx, now: i64, environment: &mut Environment, because: &str) -> PortResult<()> {
+    let open: Vec<(i64, String)> = query(
+        "SELECT id, state FROM jobs WHERE environment_id = $1 AND state IN ('queued', 'waiting', 'running') \
+         AND kind IN ('deploy', 'start', 'reset', 'logs')",
+    )
+    .bind(environment.id.0)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(failed("look for jobs to give up"))?;
+    for (id, state) in &open {
+        if state == JobState::Running.as_str() {
+            request_cancel(tx, *id, because).await?;
+        } else {
+            end_job(tx, now, *id, JobState::Cancelled, because).await?;
+        }
+    }
+    if !open.is_empty() {
+        environment.failure = Some(Failure::cancelled(because.to_owned()));
+    }
+    Ok(())
 }
 
 async fn add_jobs(tx: &mut Tx, now: i64, environment: &mut Environment, decision: &Decision) -> PortResult<()> {
