@@ -32,7 +32,7 @@ impl Limits {
         self.refusal(project, &placed)
     }
 
-    fn refusal(&self, project: i64, placed: &[i64]) -> Option<String> {
+    fn refusal(self, project: i64, placed: &[i64]) -> Option<String> {
         let fits = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
         if !fits(placed.iter().filter(|other| **other == project).count(), self.per_project) {
             return Some(reason(self.per_project, "limits.environments_per_project"));
@@ -75,7 +75,7 @@ mod tests {
             match (&kept, &case.waits) {
                 (None, None) => {}
                 (Some(reason), Some(key)) => {
-                    assert!(reason.contains(&format!("{key} = ")), "{}: {reason}", case.name)
+                    assert!(reason.contains(&format!("{key} = ")), "{}: {reason}", case.name);
                 }
                 _ => panic!("{}: {kept:?}", case.name),
             }

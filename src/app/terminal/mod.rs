@@ -91,7 +91,8 @@ async fn of_project(settings: Settings, world: World, command: Command) -> anyho
             open(infra_target(&arguments.action).clone()).await?.infra(&arguments.action).await
         }
         Command::Service(arguments) => {
-            open(service_target(&arguments.action).clone()).await?.service(&arguments.action).await
+            let session = open(service_target(&arguments.action).clone()).await?;
+            Box::pin(session.service(&arguments.action)).await
         }
         Command::Import(arguments) => open(arguments.target.clone()).await?.import(&arguments).await,
         Command::Export(arguments) => open(arguments.target.clone()).await?.export(&arguments).await,

@@ -84,7 +84,7 @@ struct EnvironmentRow {
     published: String,
     failed: bool,
     known_head: String,
-    expires: bool,
+    expires: Option<i64>,
     trust: Option<Trust>,
     approved: String,
 }
@@ -180,7 +180,7 @@ fn environment(row: &EnvironmentRow) -> Environment {
         failure: row.failed.then_some(failure),
         trust: row.trust.unwrap_or(Trust::Trusted),
         approval: sha(&row.approved).map(approval),
-        expires_at: row.expires.then_some(9),
+        expires_at: row.expires,
         ..Environment::new(EnvironmentId(1), project, name, life, number)
     }
 }

@@ -28,7 +28,8 @@ pub fn help(permission: Permission, is_author: bool) -> String {
         let verbs = others.iter().filter(|row| row.needs == needs).map(|row| format!("`{}`", row.verb));
         let verbs: Vec<_> = verbs.collect();
         if !verbs.is_empty() {
-            text.push_str(&format!("\n\nWith {needs} permission also: {}.", verbs.join(", ")));
+            let verbs = verbs.join(", ");
+            text.extend(["\n\nWith ", &needs.to_string(), " permission also: ", &verbs, "."]);
         }
     }
     text
@@ -46,8 +47,7 @@ pub fn command_table() -> String {
     let mut text = "| Command | Meaning | Who may |\n|---|---|---|".to_owned();
     for row in COMMANDS {
         let author = if row.author_may { ", and the author of a change of the repository itself" } else { "" };
-        let row_of_help = help_row(row);
-        text.push_str(&format!("{row_of_help} {} permission{author} |", row.needs));
+        text.extend([&*help_row(row), " ", &row.needs.to_string(), " permission", author, " |"]);
     }
     text
 }
@@ -67,7 +67,7 @@ pub fn why(past: &[DecisionRecord], now_holds: &str, now: i64) -> String {
         let when = format!("{} ago", about(now - record.at));
         let by = record.decision.actor.as_deref().map(|who| format!(" by {}", code(who))).unwrap_or_default();
         let reason = sentence(&record.decision.reason);
-        rows.push_str(&format!("\n| {when} | {}{by} | {reason} |", escape(&record.trigger)));
+        rows.extend(["\n| ", &when, " | ", &escape(&record.trigger), &by, " | ", &reason, " |"]);
     }
     format!("{first}\n\n<details open><summary>The last decisions</summary>\n\n{rows}\n\n</details>")
 }
