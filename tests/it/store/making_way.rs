@@ -2,8 +2,9 @@ use previewbot::domain::disk::Remedy;
 use previewbot::domain::environment::{Cause, Desired, Environment, LifeId};
 use previewbot::domain::job::{Claim, JobState};
 use previewbot::domain::ports::{
-    EnvironmentOutcome, Environments as _, Heartbeat, Hosts as _, Housekeeping as _, JobQueue as _, MakeWay,
+    EnvironmentOutcome, Environments as _, Heartbeat, Housekeeping as _, JobQueue as _, MakeWay,
 };
+use previewbot::domain::trust::Trust;
 
 use super::environments::up;
 use super::{Bench, LEASE, sha, succeeded};
@@ -24,7 +25,7 @@ fn order(environment: &Environment, remedy: Remedy) -> MakeWay {
 async fn deploying(bench: &Bench) -> (Environment, Claim) {
     let environment = bench.push(1, &sha('a')).await;
     let deploy = bench.claim_kind("deploy").await.claim;
-    assert!(bench.store.place(&deploy, "vm-1", None).await.unwrap());
+    assert!(bench.placed(&deploy, "vm-1", Trust::Trusted).await);
     (bench.environment(environment.id).await, deploy)
 }
 

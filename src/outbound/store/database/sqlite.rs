@@ -35,7 +35,7 @@ pub(crate) struct Connections {
 
 pub(super) async fn open(path: &Path, options: &OpenOptions) -> Result<Connections, StoreError> {
     make_file(path)?;
-    let lock = if options.serving != Serving::No { Some(lock_for_serving(path)?) } else { None };
+    let lock = if options.serving == Serving::No { None } else { Some(lock_for_serving(path)?) };
     let connect = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
