@@ -24,6 +24,7 @@ async fn more_deploys_at_once_than_sessions_are_all_served() {
         setup(&[("previewctl.yaml", &config)], &[host("vm-1", login, &root.to_string_lossy())]);
     settings["worker"] = json!({ "concurrency": MANY });
     settings["hosts"][0]["capacity"] = json!(MANY);
+    settings["limits"] = json!({ "environments_per_project": MANY });
     let bot = TestBot::with(Setup { files, settings }).await;
     let mut opened = Vec::new();
     for at in 0..MANY {
