@@ -150,7 +150,8 @@ async fn environment(tx: &mut Tx, id: i64) -> PortResult<Option<Environment>> {
 }
 
 fn unasked(desired: DesiredChange, work: Work, reason: &str) -> Decision {
-    Decision { desired: Some(desired), work: vec![work], ..Decision::nothing(reason) }
+    let reason = reason.to_owned();
+    Decision { desired: Some(desired), work: vec![work], reason, ..Decision::nothing("") }
 }
 
 /// What the environment should be from now on, and the work for it. Of one that was not made wholly there is nothing to
