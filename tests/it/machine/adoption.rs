@@ -46,7 +46,9 @@ everywhere! {
 everywhere! {
     async fn a_run_is_ended_before_the_same_step_with_other_inputs(bench: Bench) {
         let pid = begin_and_die(&bench).await;
-        let hook = bench.hook("seed_db", &format!("kill -0 {pid} 2>/dev/null && echo both; :"));
+        // One that is ended and not yet waited for does nothing any more, but takes signals.
+        let lives = format!("grep -qs '^State:.[^ZX]' /proc/{pid}/status && echo both; :");
+        let hook = bench.hook("seed_db", &lives);
         let outcome = bench.held(2).await.runner.run(&hook, &CancellationToken::new()).await.unwrap();
         assert_eq!(outcome.stdout, "");
         assert!(!bench.lives(pid).await);
