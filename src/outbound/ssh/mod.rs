@@ -10,6 +10,7 @@ mod figures;
 mod folder;
 mod host;
 mod host_key;
+mod legacy;
 mod long_tool;
 mod machine;
 mod made;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::chamber::{self, Chamber};
 use super::host::SshHost;
+use super::legacy::{Found, Legacy};
 use super::machine::{READ_FILES, files};
 use super::quote;
 use super::request::Request;
@@ -81,31 +82,6 @@ pub struct SshRunner {
     is_cleared: AtomicBool,
 }
 
-/// A run that was there before.
-#[derive(Debug, Clone)]
-struct Found {
-    name: String,
-    record: Record,
-    has_ended: bool,
-    is_supervised: bool,
-}
-
-impl Found {
-    /// Reads a line of `take_over.sh`; one that no run of ours can have written is left out.
-    fn parse(line: &str) -> Option<Self> {
-        let mut words = line.splitn(4, ' ');
-        let (name, exit, supervised, record) = (words.next()?, words.next()?, words.next()?, words.next()?);
-        let record: Record = serde_json::from_str(record).ok()?;
-        // The folder's name is what later requests are made with.
-        (folder_name(record.step()) == name).then(|| Self {
-            name: name.to_owned(),
-            record,
-            has_ended: exit != "-",
-            is_supervised: supervised == "1",
-        })
-    }
-}
-
 impl SshRunner {
     /// Takes the life over: whoever had a lower epoch changes nothing any more. Runs that were started for another
     /// commit are ended; those for this one stay until their step is asked for, or until [`HookRunner::settle`].
@@ -116,13 +92,9 @@ impl SshRunner {
         let folder = options.folder();
         let arguments = [options.root.clone(), folder.clone(), options.epoch.to_string()];
         let answer = host.done("cannot take the environment over", &Request::new(TAKE_OVER, arguments)).await?;
-        let text = answer.text();
-        let mut lines = text.lines();
-        let mut line = || lines.next().unwrap_or_default().to_owned();
-        let (boot, account) = (line(), numbers(&line()));
-        let found = lines.filter_map(Found::parse).collect();
+        let Legacy { boot, account, runs } = Legacy::parse(&answer.text());
         let commit = options.commit.clone();
-        let inherited = Mutex::new(found);
+        let inherited = Mutex::new(runs);
         let runner =
             Self { host, options, folder, boot, account, inherited, redactor, is_cleared: AtomicBool::new(false) };
         let may_stay = |run: &Found| run.has_ended || run.record.is_for(commit.as_deref());
@@ -357,12 +329,6 @@ impl SshRunner {
             collected => collected.and(Err(why)),
         }
     }
-}
-
-/// `<user>:<group>`, as numbers.
-fn numbers(text: &str) -> Option<(u32, u32)> {
-    let (user, group) = text.split_once(':')?;
-    Some((user.parse().ok()?, group.parse().ok()?))
 }
 
 /// A run that was seen to end and is gone now is no run that never was.
