@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::super::database::{query, scalar};
+use super::super::database::{On, query, scalar};
 use super::super::rows::{EnvironmentRow, ProjectRow};
 use super::super::sql::{self, select_environment, select_project};
 use super::{Store, Tx, check_claim, commit, failed};
@@ -70,12 +70,7 @@ impl Environments for Store {
     }
 
     async fn get(&self, id: EnvironmentId) -> PortResult<Option<Environment>> {
-        let row: Option<EnvironmentRow> = query(sql::ENVIRONMENT_BY_ID)
-            .bind(id.0)
-            .fetch_optional(self.reader())
-            .await
-            .map_err(failed("read an environment"))?;
-        row.map(EnvironmentRow::environment).transpose()
+        by_id(self.reader(), id.0).await
     }
 
     /// Gone is what should not exist, does not, and is not being worked on; what never lived for want of trust or by
@@ -140,6 +135,13 @@ impl Store {
             .map_err(failed("bring a project up to date"))?;
         commit(tx).await
     }
+}
+
+/// The environment with this row id.
+pub(super) async fn by_id(on: impl Into<On<'_>> + Send, id: i64) -> PortResult<Option<Environment>> {
+    let row: Option<EnvironmentRow> =
+        query(sql::ENVIRONMENT_BY_ID).bind(id).fetch_optional(on).await.map_err(failed("read an environment"))?;
+    row.map(EnvironmentRow::environment).transpose()
 }
 
 /// The environment that a claim locks.

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::super::database::{Json, query, scalar};
-use super::super::rows::EnvironmentRow;
 use super::super::sql;
 use super::assessments::update;
+use super::environments::by_id;
 use super::{Store, Tx, commit, failed, touch_report};
 use crate::domain::decision::{Decision, DesiredChange};
 use crate::domain::disk::Remedy;
@@ -64,7 +64,7 @@ impl Housekeeping for Store {
     async fn make_way(&self, order: &MakeWay) -> PortResult<bool> {
         let now = self.now();
         let mut tx = self.begin().await?;
-        let Some(environment) = environment(&mut tx, order.environment.0).await? else { return Ok(false) };
+        let Some(environment) = by_id(&mut tx, order.environment.0).await? else { return Ok(false) };
         let (desired, work) = way_out(order, &environment);
         let same = environment.life == order.life && environment.host.as_deref() == Some(order.host.as_str());
         if !same || environment.desired == desired || environment.desired == Desired::Absent {
@@ -106,7 +106,7 @@ impl Store {
         if still.is_none() {
             return Ok(false);
         }
-        let Some(environment) = environment(&mut tx, id).await? else { return Ok(false) };
+        let Some(environment) = by_id(&mut tx, id).await? else { return Ok(false) };
         let desired = Desired::Absent;
         let trust = environment.trust;
         let desired = DesiredChange { desired, cause: Cause::Expired, sticky: false, trust };
@@ -141,12 +141,6 @@ impl Store {
         touch_report(&mut tx, now, id).await?;
         commit(tx).await
     }
-}
-
-async fn environment(tx: &mut Tx, id: i64) -> PortResult<Option<Environment>> {
-    let row: Option<EnvironmentRow> =
-        query(sql::ENVIRONMENT_BY_ID).bind(id).fetch_optional(tx).await.map_err(failed("read an environment"))?;
-    row.map(EnvironmentRow::environment).transpose()
 }
 
 fn unasked(desired: DesiredChange, work: Work, reason: &str) -> Decision {

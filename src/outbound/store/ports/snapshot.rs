@@ -1,8 +1,9 @@
 //! Snapshots: one consistent look at an environment, its job, its place in the queue and its steps.
 
 use super::super::database::{query, scalar};
-use super::super::rows::{EnvironmentRow, JobRow, StepRow};
+use super::super::rows::{JobRow, StepRow};
 use super::super::sql;
+use super::environments::by_id;
 use super::{Store, Tx, commit, failed, limits};
 use crate::domain::environment::EnvironmentId;
 use crate::domain::error::PortResult;
@@ -12,14 +13,7 @@ use crate::domain::report::{Snapshot, StepLine};
 impl Store {
     pub(super) async fn snapshot_of(&self, id: EnvironmentId) -> PortResult<Option<Snapshot>> {
         let mut tx = self.reader().begin_reading().await.map_err(failed("begin reading"))?;
-        let environment: Option<EnvironmentRow> = query(sql::ENVIRONMENT_BY_ID)
-            .bind(id.0)
-            .fetch_optional(&mut tx)
-            .await
-            .map_err(failed("read an environment"))?;
-        let Some(environment) = environment.map(EnvironmentRow::environment).transpose()? else {
-            return Ok(None);
-        };
+        let Some(environment) = by_id(&mut tx, id.0).await? else { return Ok(None) };
         let row: Option<JobRow> = query(sql::SHOWN_JOB)
             .bind(id.0)
             .fetch_optional(&mut tx)
