@@ -12,7 +12,6 @@ use crate::domain::environment::EnvironmentId;
 use crate::domain::event::Subject;
 use crate::domain::job::{Job, JobEnd, NewJob, Reaction, Reply, Work};
 use crate::domain::ports::{ClaimedJob, Environments};
-use crate::domain::trust::Trust;
 
 /// Runs every kind of job.
 pub struct Runner {
@@ -120,7 +119,7 @@ impl Runner {
             return None;
         }
         let environment = self.environment(job.environment_id?).await?;
-        (environment.trust_in_force() == Trust::Untrusted).then(|| NewJob {
+        environment.is_untrusted().then(|| NewJob {
             work: Work::Assess { subject: Subject::Change(environment.change_ref()) },
             environment: None,
             generation: None,

@@ -113,7 +113,7 @@ impl Workshops {
     /// What an environment may take of its host; `None`: as much as there is.
     fn confinement(&self, environment: &Environment) -> Option<Confinement> {
         let placed = self.settings.placement(&environment.project.repository);
-        let confined = placed == Placed::In(Mode::Sandbox) || is_untrusted(environment);
+        let confined = placed == Placed::In(Mode::Sandbox) || environment.is_untrusted();
         confined.then(|| self.settings.sandbox.confinement())
     }
 
@@ -194,7 +194,7 @@ struct Task<'a> {
 /// Untrusted code runs on hosts for that and nowhere else, whatever led to here.
 fn check_place(task: &Task<'_>, host: Option<&PoolHost>) -> PortResult<()> {
     let runs = matches!(task.environment.desired, Desired::Running { .. });
-    if !is_untrusted(task.environment) || !runs {
+    if !task.environment.is_untrusted() || !runs {
         return Ok(());
     }
     if task.config.provisioner.compute.as_ref().is_some_and(|hooks| !hooks.create.is_empty()) {
@@ -208,10 +208,6 @@ fn check_place(task: &Task<'_>, host: Option<&PoolHost>) -> PortResult<()> {
     let place = environment_host(task.environment);
     let message = format!("untrusted code may not run on {place}, which is no host for that: destroy the preview");
     Err(PortError::new(ErrorKind::Invalid, message))
-}
-
-fn is_untrusted(environment: &Environment) -> bool {
-    environment.trust_in_force() == Trust::Untrusted
 }
 
 fn environment_host(environment: &Environment) -> &str {
@@ -304,7 +300,7 @@ impl Workshop for Workshops {
             self.host_of(environment)?;
             return Ok(Place::On(host.clone()));
         }
-        if is_untrusted(environment) {
+        if environment.is_untrusted() {
             // Whatever the project's own previews ask for.
             let spec = VmSpec { labels: self.sandbox_labels(repository), sandbox: true };
             return self.pool.place(&claimed.claim, environment, &spec).await;

@@ -338,6 +338,12 @@ impl Environment {
         self.life_trust.unwrap_or(self.trust)
     }
 
+    /// Whether untrusted code is there, or would be next.
+    #[must_use]
+    pub fn is_untrusted(&self) -> bool {
+        self.trust_in_force() == Trust::Untrusted
+    }
+
     /// Whether what is there was made for another trust than what is wanted: it cannot become that, and has to go first.
     #[must_use]
     pub fn is_outlived(&self) -> bool {

@@ -22,7 +22,6 @@ use crate::domain::error::{ErrorKind, PortError, PortResult};
 use crate::domain::job::{JobEnd, Work};
 use crate::domain::ports::{Audit, ClaimedJob, Clock, CreateRequest, EnvironmentOutcome, Environments, Git};
 use crate::domain::redact::Redactor;
-use crate::domain::trust::Trust;
 use crate::manager::{Dependencies, Manager};
 use prepare::Prepared;
 use trouble::Trouble;
@@ -240,7 +239,7 @@ impl Converger {
     async fn reset(&self, task: &Task<'_>, service: &str) -> JobEnd {
         let reset = async {
             let prepared = self.in_force(task).await?;
-            if let Some(commit) = prepared.commit.as_ref().filter(|_| is_untrusted(&task.environment)) {
+            if let Some(commit) = prepared.commit.as_ref().filter(|_| task.environment.is_untrusted()) {
                 self.approved(task, commit).await?;
             }
             let bench = self.bench(task, &prepared).await?;
@@ -347,10 +346,6 @@ impl Converger {
             Err(error) => assess::retry_or_fail(&error),
         }
     }
-}
-
-fn is_untrusted(environment: &Environment) -> bool {
-    environment.trust_in_force() == Trust::Untrusted
 }
 
 fn speaks_of_a_secret(name: &str) -> bool {
