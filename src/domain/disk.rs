@@ -1,9 +1,9 @@
 //! The disk of a host: how much of it stays free, what one environment may use of it, and which environment makes way.
 
 use super::checkup::Bytes;
+use super::compose::MIB;
 use super::environment::EnvironmentId;
 
-const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
 /// How much of a disk stays free unless the operator says otherwise: a twentieth, but 1 GiB to 10 GiB.

@@ -12,16 +12,15 @@ pub(super) fn prepared(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
 }
 
 pub(super) fn egress(asked: &HostAsked, facts: &Facts) -> Option<Judgement> {
-    is_sandbox(&asked.labels).then(|| match (facts.text("confined"), facts.text("rules")) {
-        (Some("yes"), Some("no")) => Judgement::failed(
-            "the rules that keep previews from private networks were set, and are not in force now",
-            format!("{}, or there `systemctl restart previewbot-egress`", prepare(asked)),
-        ),
-        (Some("yes"), _) => Judgement::passed("rules keep previews from private networks"),
-        _ => Judgement::failed(
-            "no rules keep previews from private networks: after a boot they must be set again",
-            format!("{}, or there `systemctl restart previewbot-egress`", prepare(asked)),
-        ),
+    is_sandbox(&asked.labels).then(|| {
+        let said = match (facts.text("confined"), facts.text("rules")) {
+            (Some("yes"), Some("no")) => {
+                "the rules that keep previews from private networks were set, and are not in force now"
+            }
+            (Some("yes"), _) => return Judgement::passed("rules keep previews from private networks"),
+            _ => "no rules keep previews from private networks: after a boot they must be set again",
+        };
+        Judgement::failed(said, format!("{}, or there `systemctl restart previewbot-egress`", prepare(asked)))
     })
 }
 
