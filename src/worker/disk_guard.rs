@@ -82,21 +82,21 @@ impl DiskGuard {
     }
 
     async fn watch(&self, host: &dyn Guarded) {
-        let mut measured: Option<jiff::Timestamp> = None;
+        let mut looked: Option<jiff::Timestamp> = None;
         loop {
-            if let Err(error) = self.turn(host, &mut measured).await {
+            if let Err(error) = self.turn(host, &mut looked).await {
                 tracing::warn!(host = host.name(), error = %error.chain(), "the disk cannot be guarded");
             }
             self.clock.sleep(self.pace.round).await;
         }
     }
 
-    /// Looks at one host, and lets at most one environment make way.
-    async fn turn(&self, host: &dyn Guarded, measured: &mut Option<jiff::Timestamp>) -> PortResult<()> {
+    /// Looks at one host, and lets at most one environment make way. `looked`: when somebody was last asked who uses what.
+    async fn turn(&self, host: &dyn Guarded, looked: &mut Option<jiff::Timestamp>) -> PortResult<()> {
         let Some(room) = host.room() else { return Ok(()) };
         let now = self.clock.now();
         let pace = i64::try_from(self.pace.measuring.as_millis()).unwrap_or(i64::MAX);
-        let is_due = measured.is_none_or(|then| now.as_millisecond() - then.as_millisecond() >= pace);
+        let is_due = looked.is_none_or(|then| now.as_millisecond() - then.as_millisecond() >= pace);
         if !room.is_short() && !is_due {
             return Ok(());
         }
@@ -109,10 +109,11 @@ impl DiskGuard {
         here.retain(|environment| environment.desired != Desired::Absent);
         // While there is room, only the untrusted are held to their allowance.
         if here.iter().all(|environment| host.terms(environment).trusted) && !room.is_short() || here.is_empty() {
+            *looked = Some(now);
             return Ok(());
         }
         let used = host.measure(&here).await?;
-        *measured = Some(now);
+        *looked = Some(now);
         // Somebody may have made room since the last look, and nobody must go for nothing.
         let Some(room) = host.look().await? else { return Ok(()) };
         let tenants: Vec<Tenant> = here.iter().map(|environment| tenant(host, environment, &used)).collect();
