@@ -59,8 +59,9 @@ pub struct ReportLease {
     pub holder: String,
 }
 
-/// How long a [`ReportLease`] lasts after it was given or held, in ms: longer than one request to a forge may take.
-pub const REPORT_LEASE_MS: i64 = 30_000;
+/// How long a [`ReportLease`] lasts after it was given or held, in ms: longer than a request to a forge may take together
+/// with the one for a token before it.
+pub const REPORT_LEASE_MS: i64 = 60_000;
 
 /// What was posted for each environment, and which of them have news.
 #[async_trait]
