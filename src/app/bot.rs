@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::users;
 use super::workshop::{Guarding, Pool, PoolHost, Workshops};
 use crate::domain::change::ForgeKind;
+use crate::domain::environment::Environment;
 use crate::domain::ports::{
     Assessments, Clock, Environments, Forge, Housekeeping, JobQueue, Reports, SystemRandom,
 };
@@ -115,11 +117,7 @@ impl Bot {
         let settings = Arc::new(settings);
         let credentials = settings.github.as_ref().map(crate::settings::Github::credentials).transpose()?;
         warn_of_what_is_not_served(&settings);
-        let serving = if settings.runs_here() { Serving::Alone } else { Serving::Together };
-        let store = open_store(&settings, &world, serving).await?;
-        if serving == Serving::Together {
-            refuse_others_machines(&store).await?;
-        }
+        let store = open_to_serve(&settings, &world).await?;
         store.take_over().await?;
         let forges = forges(&settings, credentials.as_ref(), &world)?;
         let listener = TcpListener::bind(settings.server.listen)
@@ -290,24 +288,47 @@ impl Bot {
     }
 }
 
-/// What runs on the machine of one bot only that one can tend, so it must serve alone.
-async fn refuse_others_machines(store: &Store) -> anyhow::Result<()> {
-    if !store.is_shared() {
-        return Ok(());
+/// Opens the store of a bot. What runs on a bot's own machine only that one can tend: it serves alone as long as there is
+/// something, whatever the settings say of new previews.
+async fn open_to_serve(settings: &Settings, world: &World) -> anyhow::Result<Store> {
+    if settings.runs_here() {
+        return open_store(settings, world, Serving::Alone).await;
     }
+    let store = open_store(settings, world, Serving::Together).await?;
+    if !store.is_shared() || !has_previews_here(&store).await? {
+        return Ok(store);
+    }
+    store.close().await;
+    open_store(settings, world, Serving::Alone).await
+}
+
+/// Whether previews of changes run on this machine.
+///
+/// # Errors
+/// When they run on a bot's own machine, but it is not this one.
+async fn has_previews_here(store: &Store) -> anyhow::Result<bool> {
+    let on_machine = |environment: &&Environment| {
+        environment.project.repository.forge != ForgeKind::Folder
+            && environment.host.as_deref() == Some(LOCAL_HOST)
+    };
     let environments = Environments::list(store, false).await?;
-    let local = environments.iter().filter(|environment| {
-        let is_theirs = environment.project.repository.forge != ForgeKind::Folder;
-        is_theirs && environment.entry.is_some() && environment.host.as_deref() == Some(LOCAL_HOST)
-    });
-    let names: Vec<String> = local.map(|e| format!("{}/{}", e.project.slug, e.name)).collect();
+    let (mut here, mut elsewhere) = (false, Vec::new());
+    for environment in environments.iter().filter(on_machine) {
+        let compute = environment.entry.as_ref().and_then(|entry| entry.compute.as_ref());
+        match compute.and_then(|compute| compute.path.as_deref()) {
+            Some(root) if Path::new(root).exists() => here = true,
+            Some(_) => elsewhere.push(format!("{}/{}", environment.project.slug, environment.name)),
+            // Nothing was made yet.
+            None => {}
+        }
+    }
     anyhow::ensure!(
-        names.is_empty(),
-        "{} run on the machine of one bot and no project has mode = \"local\" here: let that bot destroy them before \
-         several share its database",
-        names.join(", ")
+        elsewhere.is_empty(),
+        "{} run on the machine of another bot, which alone can destroy them: let it do that before others share its \
+         database",
+        elsewhere.join(", ")
     );
-    Ok(())
+    Ok(here)
 }
 
 /// Keeps hooks of the same user from reading the bot's memory and environment through `/proc`.

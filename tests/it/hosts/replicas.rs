@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::bench::{host, setup};
-use crate::support::bot::{REPO, TestBot, eventually, get, merge};
+use crate::support::bot::{REPO, Setup, TestBot, eventually, get, merge};
 use crate::support::host::sshd::Sshd;
 use crate::support::postgres::TestDatabase;
 
@@ -115,6 +115,53 @@ async fn bots_share_the_work_and_each_takes_away_what_another_made() {
     let left = std::fs::read_dir(sshd.home().join("previews/.previewbot")).unwrap().count();
     assert_eq!(left, 0, "nothing is left on the host");
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_serves_alone_until_what_runs_on_its_own_machine_is_gone() {
+    let (sshd, database, folder) = (Sshd::start().await, TestDatabase::new().await, tempfile::tempdir().unwrap());
+    let config = config(&folder.path().join("ledger"));
+    let files = [("previewctl.yaml", &*config), ("page", "main"), ("web/README", "")];
+    let root = sshd.home().join("previews").to_string_lossy().into_owned();
+    let mut setup = setup(&files, &[host("vm-1", sshd.login(), &root)]);
+    merge(&mut setup.settings, json!({ "database": { "url": database.url() } }));
+    let hosts = setup.settings.clone();
+    setup.settings["projects"][0]["mode"] = json!("local");
+    let mut bot = TestBot::with(setup).await;
+    let (number, sha) = bot.open("local", &[("page", Some("page 1"))]).await;
+    bot.check_ended(number, &sha, "success").await;
+    bot.stop_bot().await;
+
+    // New previews go to hosts; the old one is still tended.
+    bot.change_settings(hosts);
+    bot.start_bot().await;
+    let mut settings = bot.settings().clone();
+    merge(&mut settings, json!({ "data_dir": folder.path().join("data") }));
+    let refused = bot.launch(settings.clone()).await.err().unwrap().to_string();
+    assert!(refused.contains("another previewbot serves"), "{refused}");
+    bot.github.people().merge(REPO, number, "alice").await.unwrap();
+    bot.comment_with(number, "destroyed").await;
+    assert_eq!(std::fs::read_to_string(folder.path().join("ledger")).unwrap(), "pr-1 page 1\n");
+
+    bot.stop_bot().await;
+    bot.start_bot().await;
+    bot.launch(settings).await.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_does_not_begin_where_previews_run_on_another_ones_machine() {
+    let database = TestDatabase::new().await;
+    let settings = json!({ "database": { "url": database.url() } });
+    let mut bot = TestBot::with(Setup { settings, ..Setup::default() }).await;
+    let (number, sha) = bot.open("local", &[]).await;
+    bot.check_ended(number, &sha, "success").await;
+    let root = bot.compute_root("pr-1");
+    bot.stop_bot().await;
+    std::fs::rename(&root, root.with_extension("elsewhere")).unwrap();
+    let mut settings = bot.settings().clone();
+    settings["projects"] = json!([]);
+    let refused = bot.launch(settings).await.err().unwrap().to_string();
+    assert!(refused.starts_with("guestbook/pr-1 run on the machine of another bot"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

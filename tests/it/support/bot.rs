@@ -116,6 +116,11 @@ impl TestBot {
         &self.settings
     }
 
+    /// Lays these over the settings of the next start.
+    pub(crate) fn change_settings(&mut self, over: serde_json::Value) {
+        merge(&mut self.settings, over);
+    }
+
     pub(crate) async fn start_bot(&mut self) {
         let bot = self.launch(self.settings.clone()).await.unwrap();
         self.deliver_to(&bot);
